@@ -1,0 +1,71 @@
+# Two commands suffice on a machine with Python and make: `make quickstart` and `make test`.
+# Everything is installed into $(VENV), with the versions that constraints.txt names.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# One BLAS thread: results and timings then don't depend on how many cores the machine has.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+BENCHMARKS := $(patsubst benchmarks/%.py,benchmark-%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
+
+.PHONY: help install quickstart test lint format types doctest docs benchmarks $(BENCHMARKS) clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make quickstart    adapt digits of one collection to another; prints a table, draws a picture"
+	@echo "make test          the test suite"
+	@echo "make lint          ruff: style and formatting"
+	@echo "make format        let ruff format and repair"
+	@echo "make types         mypy"
+	@echo "make doctest       the examples in docstrings, README and guide"
+	@echo "make docs          the documentation as HTML, into docs/_build/html"
+	@echo "make benchmarks    every benchmark; those on published data need SKDTL_DATA"
+	@echo "$(foreach name,$(BENCHMARKS),\nmake $(name))" | sed 's/\\n/\n/g'
+
+# The stamp makes an installation happen again only when what is installed has changed.
+$(INSTALLED): pyproject.toml setup.cfg constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[all]"
+	@touch $@
+
+install: $(INSTALLED)
+
+quickstart: $(INSTALLED)
+	$(BIN)/python examples/quickstart.py
+
+# Two processes with one thread each.
+test: $(INSTALLED)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+doctest: $(INSTALLED)
+	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.md' --doctest-glob='*.rst' \
+		--numprocesses 2 skdtl docs README.md
+
+docs: $(INSTALLED)
+	$(BIN)/sphinx-build -W --keep-going --quiet -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+benchmarks: $(BENCHMARKS)
+
+$(BENCHMARKS): benchmark-%: $(INSTALLED)
+	$(BIN)/python benchmarks/$*.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info docs/_build docs/reference/generated
