@@ -1,0 +1,47 @@
+"""Access on demand to what needs torch, so that the classical half works without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any
+
+
+def lazy_attributes(
+    package: str, modules: dict[str, str], eager: Iterable[str] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Make a package's ``__getattr__``, ``__dir__`` and ``__all__``.
+
+    Parameters
+    ----------
+    package : str
+        The package's ``__name__``.
+    modules : dict of str to str
+        Public name to the module, relative to the package, that holds it and that needs the
+        extra ``deep``.
+    eager : iterable of str
+        Names that the package imports itself.
+
+    Returns
+    -------
+    getattr, dir, all : callable, callable, list of str
+    """
+    names = sorted([*eager, *modules])
+
+    def __getattr__(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        try:
+            module = import_module(modules[name], package)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.split(".")[0] not in ("torch", "skorch"):
+                raise
+            raise ImportError(
+                f"{name} needs {error.name}, which is not installed: pip install 'skdtl[deep]'"
+            ) from error
+        return getattr(module, name)
+
+    def __dir__() -> list[str]:
+        return names
+
+    return __getattr__, __dir__, names

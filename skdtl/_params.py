@@ -1,0 +1,149 @@
+"""Constraints on constructor parameters, declared as data and checked at the start of ``fit``.
+
+An estimator declares ``_params = {"mu": Real(0, None, closed="neither"), ...}``; `check_params` turns
+an illegal value into an error that names the parameter, what is legal and what was given.
+"""
+
+from __future__ import annotations
+
+import numbers
+
+import numpy as np
+
+
+class Real:
+    """A finite real number in an interval; a bound of None is infinite."""
+
+    _type: type = numbers.Real
+    _word = "a float"
+
+    def __init__(self, low=None, high=None, *, closed="both"):
+        self.low, self.high, self.closed = low, high, closed
+
+    def accepts(self, value) -> bool:
+        if not isinstance(value, self._type) or isinstance(value, (bool, np.bool_)):
+            return False
+        if not np.isfinite(value):
+            return False
+        above = self.low is None or (
+            value >= self.low if self.closed in ("both", "left") else value > self.low
+        )
+        below = self.high is None or (
+            value <= self.high if self.closed in ("both", "right") else value < self.high
+        )
+        return above and below
+
+    def __str__(self):
+        left = "[" if self.closed in ("both", "left") and self.low is not None else "("
+        right = "]" if self.closed in ("both", "right") and self.high is not None else ")"
+        low = "-inf" if self.low is None else self.low
+        high = "inf" if self.high is None else self.high
+        return f"{self._word} in {left}{low}, {high}{right}"
+
+
+class Int(Real):
+    """An integer in an interval; a bound of None is infinite."""
+
+    _type = numbers.Integral
+    _word = "an int"
+
+
+class Bool:
+    """True or False."""
+
+    def accepts(self, value) -> bool:
+        return isinstance(value, (bool, np.bool_))
+
+    def __str__(self):
+        return "a bool"
+
+
+class OneOf:
+    """One of the given values."""
+
+    def __init__(self, *options):
+        self.options = options
+
+    def accepts(self, value) -> bool:
+        return any(type(value) is type(option) and value == option for option in self.options)
+
+    def __str__(self):
+        return "one of " + ", ".join(repr(option) for option in self.options)
+
+
+class Instance:
+    """An instance of one of the given classes."""
+
+    def __init__(self, *classes):
+        self.classes = classes
+
+    def accepts(self, value) -> bool:
+        return isinstance(value, self.classes)
+
+    def __str__(self):
+        return "an instance of " + " or ".join(cls.__qualname__ for cls in self.classes)
+
+
+class Callable:
+    """Anything that can be called."""
+
+    def accepts(self, value) -> bool:
+        return callable(value)
+
+    def __str__(self):
+        return "a callable"
+
+
+class SequenceOf:
+    """A list or tuple, each entry of which satisfies a constraint."""
+
+    def __init__(self, entry, *, min_length=0):
+        self.entry, self.min_length = entry, min_length
+
+    def accepts(self, value) -> bool:
+        return (
+            isinstance(value, (list, tuple))
+            and len(value) >= self.min_length
+            and all(self.entry.accepts(entry) for entry in value)
+        )
+
+    def __str__(self):
+        return f"a list or tuple of at least {self.min_length} entries, each {self.entry}"
+
+
+class HasMethod:
+    """An instance that offers a method, as estimators do."""
+
+    def __init__(self, method):
+        self.method = method
+
+    def accepts(self, value) -> bool:
+        return hasattr(value, self.method) and not isinstance(value, type)
+
+    def __str__(self):
+        return f"an instance with a method {self.method}"
+
+
+def check_params(estimator) -> None:
+    """Check the constructor parameters of an estimator against its ``_params``.
+
+    Parameters
+    ----------
+    estimator : object
+        Has ``_params``, a mapping from parameter name to a constraint or a tuple of alternatives;
+        None among them stands for the value None.
+
+    Raises
+    ------
+    ValueError
+        For the first parameter that satisfies none of its alternatives.
+    """
+    for name, constraint in estimator._params.items():
+        value = getattr(estimator, name)
+        alternatives = constraint if isinstance(constraint, tuple) else (constraint,)
+        if not any(value is None if c is None else c.accepts(value) for c in alternatives):
+            legal = " or ".join(str(c) for c in alternatives)
+            raise ValueError(
+                f"The parameter {name!r} of {type(estimator).__name__} must be {legal}; "
+                f"got {value!r}."
+            )
