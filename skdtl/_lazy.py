@@ -1,10 +1,14 @@
-"""Access on demand to what needs torch, so that the classical half works without it."""
+"""Access on demand: ``import skdtl`` is fast, and the classical half works without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
+
+
+class MissingExtraError(ImportError):
+    """A name was asked for that needs an optional dependency."""
 
 
 def lazy_attributes(
@@ -17,10 +21,9 @@ def lazy_attributes(
     package : str
         The package's ``__name__``.
     modules : dict of str to str
-        Public name to the module, relative to the package, that holds it and that needs the
-        extra ``deep``.
+        Public name to the module, relative to the package, that holds it.
     eager : iterable of str
-        Names that the package imports itself.
+        Public names that the package imports itself.
 
     Returns
     -------
@@ -34,10 +37,12 @@ def lazy_attributes(
         try:
             module = import_module(modules[name], package)
         except ModuleNotFoundError as error:
-            if error.name is None or error.name.split(".")[0] not in ("torch", "skorch"):
+            missing = (error.name or "").split(".")[0]
+            if missing not in ("torch", "skorch"):
                 raise
-            raise ImportError(
-                f"{name} needs {error.name}, which is not installed: pip install 'skdtl[deep]'"
+            raise MissingExtraError(
+                f"{name} needs {missing}, which is not installed: pip install 'skdtl[deep]'",
+                name=missing,
             ) from error
         return getattr(module, name)
 

@@ -1,7 +1,7 @@
 """Constraints on constructor parameters, declared as data and checked at the start of ``fit``.
 
-An estimator declares ``_params = {"mu": Real(0, None, closed="neither"), ...}``; `check_params` turns
-an illegal value into an error that names the parameter, what is legal and what was given.
+An estimator declares ``_params = {"mu": Real(0, None, closed="neither"), ...}`` and `check_params`
+turns an illegal value into an error that names the parameter, what is legal and what was given.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def check_sample_domain(sample_domain, n_rows: int) -> np.ndarray:
         unknown = [c for c in dict.fromkeys(codes.tolist()) if not _is_domain_code(c)][:5]
         raise ValueError(
             "sample_domain must hold nonzero integers (positive: source, negative: target); "
-            f"got {', '.join(map(repr, unknown))}. encode_domain makes them from labels of any type."
+            f"got {', '.join(map(repr, unknown))}. encode_domain makes them from any labels."
         )
     return integers
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from importlib.util import find_spec
 from inspect import isclass
+
+from .._lazy import MissingExtraError
 
 
 def all_estimators() -> list[tuple[str, type]]:
@@ -22,12 +23,12 @@ def all_estimators() -> list[tuple[str, type]]:
     import skdtl
     from skdtl.base import TransferEstimator
 
-    deep = find_spec("torch") is not None and find_spec("skorch") is not None
     found = []
     for name in skdtl.__all__:
-        if name in skdtl._DEEP and not deep:
+        try:
+            value = getattr(skdtl, name)
+        except MissingExtraError:
             continue
-        value = getattr(skdtl, name)
         if isclass(value) and issubclass(value, TransferEstimator):
             found.append((name, value))
-    return sorted(found)
+    return found
