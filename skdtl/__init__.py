@@ -42,4 +42,14 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "split_domains": ".domains",
         "stack": ".domains",
     },
+    subpackages=(
+        "adversarial",
+        "datasets",
+        "deep",
+        "instances",
+        "mapping",
+        "model_selection",
+        "network",
+        "utils",
+    ),
 )

@@ -12,7 +12,10 @@ class MissingExtraError(ImportError):
 
 
 def lazy_attributes(
-    package: str, modules: dict[str, str], eager: Iterable[str] = ()
+    package: str,
+    modules: dict[str, str],
+    eager: Iterable[str] = (),
+    subpackages: Iterable[str] = (),
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Make a package's ``__getattr__``, ``__dir__`` and ``__all__``.
 
@@ -24,14 +27,19 @@ def lazy_attributes(
         Public name to the module, relative to the package, that holds it.
     eager : iterable of str
         Public names that the package imports itself.
+    subpackages : iterable of str
+        Subpackages that are there without an import of their own.
 
     Returns
     -------
     getattr, dir, all : callable, callable, list of str
     """
     names = sorted([*eager, *modules])
+    subpackages = tuple(subpackages)
 
     def __getattr__(name: str) -> Any:
+        if name in subpackages:
+            return import_module(f".{name}", package)
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         try:
@@ -47,6 +55,6 @@ def lazy_attributes(
         return getattr(module, name)
 
     def __dir__() -> list[str]:
-        return names
+        return sorted([*names, *subpackages])
 
     return __getattr__, __dir__, names

@@ -291,6 +291,8 @@ class TransferEstimator(BaseEstimator):
         return {
             "accept_sparse": "csr" if tags.sparse else False,
             "dtype": [np.float64, np.float32],
+            # A DataFrame's rows are column-major; sums in another order end in other last bits.
+            "order": "C",
             "ensure_all_finite": "allow-nan" if tags.allow_nan else True,
         }
 
@@ -406,12 +408,11 @@ def _as_integers(y: np.ndarray) -> np.ndarray:
 
 
 def _unique_classes(y: np.ndarray, name: str):
+    if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
+        kinds = sorted({type(label).__name__ for label in y})
+        raise TypeError(f"{name} mixes labels of the types {', '.join(kinds)}.")
     check_classification_targets(y)
-    try:
-        return np.unique(y, return_inverse=True)
-    except TypeError:
-        kinds = sorted({type(label).__name__ for label in y.tolist()})
-        raise TypeError(f"{name} mixes labels of the types {', '.join(kinds)}.") from None
+    return np.unique(y, return_inverse=True)
 
 
 def _finite_floats(y: np.ndarray, name: str, *, missing_allowed: bool) -> np.ndarray:

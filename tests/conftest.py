@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+import sklearn
+
+try:
+    import torch
+except ModuleNotFoundError:  # the classical half is tested without it too
+    torch = None
+else:
+    # Two threads on small tensors cost far more than one.
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(params=[False, True], ids=["no-routing", "routing"])
+def routing(request):
+    """Run the test without and with scikit-learn's metadata routing."""
+    with sklearn.config_context(enable_metadata_routing=request.param):
+        yield request.param
