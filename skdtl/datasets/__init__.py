@@ -1,5 +1,6 @@
 """Data with a domain shift: real pairs of domains and small generators."""
 
+from ._digits import load_digits_pair
 from ._published import (
     load_amazon,
     load_breast_expression,
@@ -15,6 +16,7 @@ __all__ = [
     "load_amazon",
     "load_breast_expression",
     "load_corn_nir",
+    "load_digits_pair",
     "load_heart_disease",
     "load_mushroom",
     "load_newsgroups",

@@ -354,7 +354,8 @@ def load_amazon(
         The kinds of product, two different ones; about 2000 reviews each.
     normalize : bool, default=True
         Give each feature of each domain mean 0 and standard deviation 1, the protocol of
-        published results. False leaves the frequencies, which sum to 1 in each row.
+        published results; a word that a domain never uses stays 0. False leaves the
+        frequencies, which sum to 1 in each row.
     data_home : path-like or None, default=None
         Folder that holds ``amazon400``; None reads ``SKDTL_DATA``.
 
@@ -452,8 +453,9 @@ def load_breast_expression(
     Returns
     -------
     data : Bunch
-        Xs, Xt (n, 254); ys, yt: 1 where the tumour is receptor-positive, else 0 (tumours whose
-        status is unknown are left out); feature_names (254,): gene symbols; DESCR.
+        Xs, Xt (n, 254), NaN where a value is missing (82 of them, all in NKI); ys, yt: 1 where
+        the tumour is receptor-positive, else 0 (tumours whose status is unknown are left out);
+        feature_names (254,): gene symbols, Entrez numbers where a gene has none; DESCR.
 
     References
     ----------
@@ -464,7 +466,8 @@ def load_breast_expression(
     with open(data_file("breast_expr", "clinical.csv", data_home), newline="") as file:
         clinical = list(csv.DictReader(file))
     with np.load(data_file("breast_expr", "expr.npz", data_home)) as expression:
-        genes = expression["symbol"]
+        symbol, entrez = expression["symbol"], expression["entrez"]
+        genes = np.where(symbol == "", np.char.add("entrez_", entrez.astype(str)), symbol)
         domains = []
         for name in (source, target):
             cohort = BREAST_COHORTS[name]

