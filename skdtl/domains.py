@@ -106,7 +106,8 @@ def check_sample_domain(sample_domain, n_rows: int) -> np.ndarray:
             f"sample_domain has shape {codes.shape}, but X has {n_rows} rows: one code a row."
         )
     try:
-        integers = codes.astype(int)
+        with np.errstate(invalid="ignore"):  # NaN is no integer, and is named below
+            integers = codes.astype(int)
         legal = bool(np.all(integers == codes)) and codes.dtype.kind in "iufO"
     except (TypeError, ValueError):
         legal = False
