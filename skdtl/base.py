@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn import get_config
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, check_array, get_tags
@@ -324,7 +324,7 @@ class TransferEstimator(BaseEstimator):
             source_classes, ys = _unique_classes(ys, "ys")
             if len(source_classes) < 2:
                 raise ValueError(
-                    f"ys has 1 class ({source_classes[0]!r}), but {name} needs at least 2 classes."
+                    f"ys has 1 class ({source_classes.tolist()[0]!r}), but {name} needs at least 2 classes."
                 )
             self.classes_ = source_classes
         if needs.new_classes and source_classes is not None:
@@ -361,7 +361,7 @@ class TransferEstimator(BaseEstimator):
                 )
         if len(present) < 2:
             raise ValueError(
-                f"yt has 1 class ({present[0]!r}), but {name} needs at least 2 classes."
+                f"yt has 1 class ({present.tolist()[0]!r}), but {name} needs at least 2 classes."
             )
         self.classes_ = present
         codes[~gone] = inverse
@@ -612,7 +612,6 @@ def fit_clone(estimator, X, y, sample_weight=None):
         )
     if last is fitted:
         return fitted.fit(X, y, sample_weight=sample_weight)
-    if get_config()["enable_metadata_routing"]:
-        last.set_fit_request(sample_weight=True)
-        return fitted.fit(X, y, sample_weight=sample_weight)
-    return fitted.fit(X, y, **{f"{fitted.steps[-1][0]}__sample_weight": sample_weight})
+    # Under metadata routing every step would have to say what it makes of the weights.
+    with config_context(enable_metadata_routing=False):
+        return fitted.fit(X, y, **{f"{fitted.steps[-1][0]}__sample_weight": sample_weight})

@@ -109,7 +109,7 @@ class TargetOnly(DelegatingEstimator):
             present = sorted(set(labelled.y.tolist()))
             if len(present) < 2:
                 raise ValueError(
-                    f"yt has 1 class ({self.classes_[present[0]]!r}), but TargetOnly needs at "
+                    f"yt has 1 class ({self.classes_.tolist()[present[0]]!r}), but TargetOnly needs at "
                     "least 2 classes."
                 )
         self.estimator_ = self._fit_estimator(labelled.X, labelled.y)

@@ -1,0 +1,188 @@
+"""What the base class does for a method, seen through methods of a few lines."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier, is_regressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import get_tags
+
+from skdtl import NoTargetWarning, SourceOnly, TargetOnly, stack
+from skdtl.base import Domain, TransferEstimator, TransferTags, fit_clone
+
+XS = np.arange(8.0).reshape(4, 2)
+YS = np.array(["sick", "well", "sick", "well"])
+XT = np.arange(6.0).reshape(3, 2) + 10
+
+
+class Spy(ClassifierMixin, TransferEstimator):
+    """Keeps what it was given."""
+
+    def _fit(self, source, target):
+        self.source_, self.target_ = source, target
+
+
+class RegressorSpy(RegressorMixin, TransferEstimator):
+    def _fit(self, source, target):
+        self.source_, self.target_ = source, target
+
+
+class PretrainedSpy(Spy):
+    _transfer_tags = TransferTags("required", new_classes=True, source_optional=True)
+
+
+class FailingSpy(Spy):
+    def _fit(self, source, target):
+        self.half_ = 1
+        raise KeyboardInterrupt
+
+
+def test_domains_of_the_pair_form():
+    spy = Spy().fit(XS, YS, XT, ["well", None, "sick"])
+    np.testing.assert_array_equal(spy.source_.X, XS)
+    np.testing.assert_array_equal(spy.target_.X, XT)
+    assert spy.classes_.tolist() == ["sick", "well"]
+    assert spy.source_.y.tolist() == [0, 1, 0, 1]
+    assert spy.target_.y.tolist() == [1, -1, 0]
+    assert spy.source_.labelled.all()
+    assert spy.target_.labelled.tolist() == [True, False, True]
+    assert spy.source_.ids.tolist() == [1] * 4 and spy.target_.ids.tolist() == [-1] * 3
+
+
+def test_domains_of_the_stacked_form_keep_their_codes():
+    y = np.array(["a", "b", None, "a", "b", "a"], dtype=object)
+    X = np.arange(12.0).reshape(6, 2)
+    spy = Spy().fit(X, y, sample_domain=[2, 1, -1, 1, -3, 2])
+    assert spy.source_.ids.tolist() == [2, 1, 1, 2]
+    assert spy.source_.y.tolist() == [0, 1, 0, 0]
+    assert spy.target_.ids.tolist() == [-1, -3] and spy.target_.y.tolist() == [-1, 1]
+    np.testing.assert_array_equal(spy.target_.X, X[[2, 4]])
+
+
+def test_labels_of_a_regressor():
+    spy = RegressorSpy().fit(XS, [1, 2, -1, 4], XT, [5, None, -1])
+    assert spy.source_.y.dtype == np.float64 and spy.source_.y.tolist() == [1, 2, -1, 4]
+    np.testing.assert_array_equal(spy.target_.y, [5, np.nan, -1])
+    assert spy.target_.labelled.tolist() == [True, False, True]
+
+
+def test_integer_classes_stay_integers_in_the_stacked_form():
+    X, y, domain = stack(XS, [3, 4, 3, 4], XT)
+    assert y.dtype.kind == "f"
+    spy = Spy().fit(X, y, sample_domain=domain)
+    assert spy.classes_.dtype.kind == "i"
+
+
+def test_without_target_the_target_is_the_source():
+    with pytest.warns(NoTargetWarning):
+        spy = Spy().fit(XS, YS)
+    assert spy.source_ is spy.target_ and spy.target_.labelled.all()
+
+
+def test_the_target_may_have_other_classes_where_the_tag_allows_it():
+    spy = PretrainedSpy().fit(XS, YS, XT, ["new", "other", None])
+    assert spy.source_classes_.tolist() == ["sick", "well"]
+    assert spy.classes_.tolist() == ["new", "other"]
+    assert spy.target_.y.tolist() == [0, 1, -1] and spy.source_.y.tolist() == [0, 1, 0, 1]
+    # Classes that all are the source's leave its label space as it is.
+    spy = PretrainedSpy().fit(XS, YS, XT, ["well", None, None])
+    assert spy.classes_.tolist() == ["sick", "well"] and spy.target_.y.tolist() == [1, -1, -1]
+
+
+def test_without_source_where_the_tag_allows_it():
+    spy = PretrainedSpy().fit(None, None, XT, [7, 9, np.nan])
+    assert len(spy.source_) == 0 and spy.source_.X.shape == (0, 2)
+    assert spy.classes_.tolist() == [7, 9] and spy.n_features_in_ == 2
+    with pytest.raises(ValueError, match="neither source"):
+        PretrainedSpy().fit(None, None)
+    with pytest.raises(ValueError, match="Xs is None"):
+        Spy().fit(None, YS, XT)
+
+
+def test_an_interrupted_fit_leaves_what_was_there():
+    spy = FailingSpy()
+    with pytest.raises(KeyboardInterrupt):
+        spy.fit(XS, YS, XT)
+    assert not vars(spy)
+
+
+def test_take_and_labelled_rows():
+    domain = Domain(XS, np.array([0, -1, 1, -1]), np.array([1, 0, 1, 0], dtype=bool), np.ones(4))
+    assert len(domain) == 4 and len(domain.labelled_rows()) == 2
+    assert domain.take([3, 2]).y.tolist() == [-1, 1]
+    np.testing.assert_array_equal(domain.labelled_rows().X, XS[[0, 2]])
+
+
+# -- delegation to `estimator` --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cls", [SourceOnly, TargetOnly])
+def test_kind_and_methods_follow_the_wrapped_estimator(cls):
+    assert is_classifier(cls()) and not is_regressor(cls())
+    assert is_regressor(cls(Ridge())) and not is_classifier(cls(Ridge()))
+    assert hasattr(cls(), "predict_proba") and not hasattr(cls(SVC()), "predict_proba")
+    assert not hasattr(cls(DecisionTreeClassifier()), "decision_function")
+    assert not get_tags(cls()).input_tags.allow_nan
+    assert get_tags(cls(DecisionTreeClassifier())).input_tags.allow_nan
+    with pytest.raises(AttributeError, match="decision_function"):
+        cls(DecisionTreeClassifier()).decision_function(XT)
+
+
+def test_the_wrapped_estimator_sees_the_callers_labels():
+    heavy = SourceOnly(LogisticRegression(class_weight={"sick": 50, "well": 1})).fit(XS, YS)
+    plain = SourceOnly().fit(XS, YS)
+    assert (heavy.predict_proba(XT)[:, 0] > plain.predict_proba(XT)[:, 0]).all()
+
+
+@pytest.mark.parametrize("cls", [SourceOnly, TargetOnly])
+def test_baselines_equal_the_estimator_alone(cls):
+    rng = np.random.default_rng(0)
+    Xs, Xt = rng.normal(size=(30, 3)), rng.normal(size=(20, 3))
+    ys, yt = Xs[:, 0] + Xs[:, 1] > 0, Xt[:, 2] > 0
+    seen = (Xs, ys) if cls is SourceOnly else (Xt[:12], yt[:12])
+    alone = LogisticRegression().fit(*seen)
+    labels = np.where(np.arange(20) < 12, yt, None)
+    fitted = cls().fit(Xs, ys, Xt, labels)
+    np.testing.assert_array_equal(fitted.predict_proba(Xt), alone.predict_proba(Xt))
+    assert fitted.score(Xt, yt) == alone.score(Xt, yt)
+
+
+def test_target_only_predicts_the_classes_it_saw():
+    ys = ["a", "b", "c", "a"]
+    target = TargetOnly().fit(XS, ys, XT, ["c", "a", "c"])
+    assert target.classes_.tolist() == ["a", "c"]
+    assert target.predict_proba(XT).shape == (3, 2)
+    with pytest.raises(ValueError, match=r"yt has 1 class \('c'\)"):
+        TargetOnly().fit(XS, ys, XT, ["c", None, "c"])
+
+
+# -- fit_clone ------------------------------------------------------------------------------------
+
+
+def test_weights_reach_the_last_step_of_a_pipeline(routing):
+    rng = np.random.default_rng(0)
+    X, y, weights = rng.normal(size=(30, 2)), rng.normal(size=30), rng.uniform(size=30)
+    alone = LinearRegression().fit(StandardScaler().fit_transform(X), y, sample_weight=weights)
+    pipeline = make_pipeline(StandardScaler(), LinearRegression())
+    fitted = fit_clone(pipeline, X, y, weights)
+    np.testing.assert_allclose(fitted[-1].coef_, alone.coef_)
+    assert not hasattr(pipeline[-1], "coef_")
+
+
+@pytest.mark.parametrize(
+    "estimator", [KNeighborsClassifier(), make_pipeline(StandardScaler(), KNeighborsClassifier())]
+)
+def test_an_estimator_without_weights_is_named(estimator):
+    with pytest.raises(ValueError, match="KNeighborsClassifier takes no sample_weight"):
+        fit_clone(estimator, XS, YS, np.ones(4))
+
+
+def test_importing_changes_no_configuration():
+    assert sklearn.get_config()["enable_metadata_routing"] is False
