@@ -23,7 +23,7 @@ class Real:
     def accepts(self, value) -> bool:
         if not isinstance(value, self._type) or isinstance(value, (bool, np.bool_)):
             return False
-        if not np.isfinite(value):
+        if not np.isfinite(float(value)):
             return False
         above = self.low is None or (
             value >= self.low if self.closed in ("both", "left") else value > self.low

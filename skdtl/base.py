@@ -62,7 +62,7 @@ class Domain:
     """
 
     X: Any
-    y: np.ndarray | None
+    y: Any
     labelled: np.ndarray
     ids: np.ndarray
 
@@ -177,8 +177,8 @@ class TransferEstimator(BaseEstimator):
             source, target = self._check_domains(Xs, ys, Xt, yt, sample_domain, hide_target_labels)
             self._fit(source, target)
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             raise
         return self
 
@@ -323,9 +323,7 @@ class TransferEstimator(BaseEstimator):
             ys = tidy_labels(ys)
             source_classes, ys = _unique_classes(ys, "ys")
             if len(source_classes) < 2:
-                raise ValueError(
-                    f"ys has 1 class ({source_classes.tolist()[0]!r}), but {name} needs at least 2 classes."
-                )
+                raise ValueError(one_class_message("ys", source_classes, name))
             self.classes_ = source_classes
         if needs.new_classes and source_classes is not None:
             self.source_classes_ = source_classes
@@ -360,9 +358,7 @@ class TransferEstimator(BaseEstimator):
                     f"{source_classes.tolist()[:10]}."
                 )
         if len(present) < 2:
-            raise ValueError(
-                f"yt has 1 class ({present.tolist()[0]!r}), but {name} needs at least 2 classes."
-            )
+            raise ValueError(one_class_message("yt", present, name))
         self.classes_ = present
         codes[~gone] = inverse
         return ys, codes
@@ -398,6 +394,10 @@ def _labels_required(name: str, hidden: bool) -> str:
         f"{name} learns from labelled target rows, but {why}. Give yt, with NaN or None for rows "
         "without a label, or use a method that needs no target labels."
     )
+
+
+def one_class_message(labels: str, classes: np.ndarray, name: str) -> str:
+    return f"{labels} has 1 class ({classes.tolist()[0]!r}), but {name} needs at least 2 classes."
 
 
 def _as_integers(y: np.ndarray) -> np.ndarray:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 from sklearn.base import is_classifier
 from sklearn.linear_model import LogisticRegression
 
-from .base import DelegatingEstimator, Domain, TransferTags
+from .base import DelegatingEstimator, Domain, TransferTags, one_class_message
 
 __all__ = ["SourceOnly", "TargetOnly"]
 
@@ -106,12 +107,9 @@ class TargetOnly(DelegatingEstimator):
     def _fit(self, source: Domain, target: Domain) -> None:
         labelled = target.labelled_rows()
         if is_classifier(self):
-            present = sorted(set(labelled.y.tolist()))
+            present = np.unique(labelled.y)
             if len(present) < 2:
-                raise ValueError(
-                    f"yt has 1 class ({self.classes_.tolist()[present[0]]!r}), but TargetOnly needs at "
-                    "least 2 classes."
-                )
+                raise ValueError(one_class_message("yt", self.classes_[present], "TargetOnly"))
         self.estimator_ = self._fit_estimator(labelled.X, labelled.y)
         if is_classifier(self):
             self.classes_ = self.classes_[present]
