@@ -30,7 +30,7 @@ help:
 # The stamp makes an installation happen again only when what is installed has changed.
 $(INSTALLED): pyproject.toml setup.cfg constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check \
 		--constraint constraints.txt --editable ".[all]"
 	@touch $@
 
@@ -56,7 +56,7 @@ types: $(INSTALLED)
 
 doctest: $(INSTALLED)
 	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.md' --doctest-glob='*.rst' \
-		--numprocesses 2 skdtl docs README.md
+		--numprocesses 2 skdtl docs/guide README.md
 
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -W --keep-going --quiet -b html docs docs/_build/html

@@ -1,0 +1,74 @@
+"""The table of methods, made from what the estimators say about themselves.
+
+In the documentation the directive ``.. method-table::`` inserts it; run as a script, this prints it
+as Markdown for the README.
+"""
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+from sklearn.base import is_classifier, is_regressor
+from sklearn.utils import get_tags
+
+from skdtl.base import DelegatingEstimator
+from skdtl.utils import all_estimators
+
+FAMILIES = {
+    "baselines": "baseline",
+    "instances": "instances (§3.1)",
+    "mapping": "mapping (§3.2)",
+    "network": "network (§3.3)",
+    "adversarial": "adversarial (§3.4)",
+    "deep": "any combination",
+}
+COLUMNS = ["Method", "Family", "Target labels", "Unlabelled target rows", "Predicts"]
+
+
+def table():
+    """Rows of cells, by family."""
+    rows = []
+    for name, cls in all_estimators():
+        estimator = cls()
+        tags = get_tags(estimator).transfer_tags
+        family = cls.__module__.split(".")[1]
+        if isinstance(estimator, DelegatingEstimator):
+            predicts = "as its estimator"
+        else:
+            kinds = (("classes", is_classifier), ("numbers", is_regressor))
+            predicts = " ".join(word for word, is_kind in kinds if is_kind(estimator))
+        unlabelled = "used" if tags.unlabelled_target else "ignored"
+        rows.append((family, [name, FAMILIES[family], tags.target_labels, unlabelled, predicts]))
+    order = list(FAMILIES)
+    return [cells for _, cells in sorted(rows, key=lambda row: order.index(row[0]))]
+
+
+def as_markdown():
+    """The table as it stands in the README."""
+    lines = [COLUMNS, ["---"] * len(COLUMNS)]
+    lines += [[f"`{name}`", *cells] for name, *cells in table()]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+class MethodTable(SphinxDirective):
+    """``.. method-table::``."""
+
+    def run(self):
+        """Return the table as nodes."""
+        lines = [".. list-table::", "   :header-rows: 1", ""]
+        linked = [[f":class:`~skdtl.{name}`", *cells] for name, *cells in table()]
+        for cells in [COLUMNS, *linked]:
+            lines += [("   * - " if j == 0 else "     - ") + cell for j, cell in enumerate(cells)]
+        node = nodes.container()
+        self.state.nested_parse(StringList(lines, "method-table"), 0, node)
+        return node.children
+
+
+def setup(app):
+    """Register the directive."""
+    app.add_directive("method-table", MethodTable)
+    return {"parallel_read_safe": True}
+
+
+if __name__ == "__main__":
+    print(as_markdown())
