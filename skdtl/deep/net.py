@@ -1,0 +1,387 @@
+"""The network, its paired batches, and the skorch net that trains it."""
+
+from __future__ import annotations
+
+import copy
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from .alignments import Activations, Alignment
+
+__all__ = ["DeepNet", "Network", "PairedBatches", "hidden_layers", "seeded", "split_layers"]
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "logistic": nn.Sigmoid,
+    "identity": nn.Identity,
+}
+
+# torch has one global random generator per process: whoever needs it takes turns.
+_GENERATOR = threading.RLock()
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generator for a while, and put its state back afterwards."""
+    cuda = [device] if device.type == "cuda" else []
+    with _GENERATOR, torch.random.fork_rng(devices=cuda):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+def hidden_layers(n_inputs: int, sizes: Sequence[int], activation: str) -> list[nn.Module]:
+    """Make fully connected layers, each with its activation."""
+    widths = [n_inputs, *sizes]
+    return [
+        nn.Sequential(nn.Linear(width, size), ACTIVATIONS[activation]())
+        for width, size in zip(widths, sizes)
+    ]
+
+
+def split_layers(module: nn.Module) -> list[nn.Module]:
+    """Split a backbone into layers that can be aligned or frozen one by one.
+
+    A plain ``nn.Sequential`` is cut before each part that holds a weight matrix or a filter bank:
+    activations, normalisations, dropout and the like belong to the layer before them. Any other
+    module is one layer.
+    """
+    if type(module).forward is not nn.Sequential.forward:
+        return [module]
+    layers: list[list[nn.Module]] = []
+    begun = False  # whether the current layer has its weight matrix
+    for part in module.children():
+        weighty = any(p.ndim > 1 for p in part.parameters())
+        if not layers or (weighty and begun):
+            layers.append([])
+            begun = False
+        layers[-1].append(part)
+        begun |= weighty
+    return [nn.Sequential(*parts) for parts in layers]
+
+
+class Network(nn.Module):
+    """Hidden layers, then a linear head.
+
+    A layer whose parameters are all frozen stays in evaluation mode, so that its running
+    statistics stand still too.
+
+    Parameters
+    ----------
+    layers : sequence of nn.Module
+        The hidden layers.
+    n_outputs : int
+        The number of classes, or 1 for a regressor.
+    example : Tensor of shape (n, n_inputs)
+        Some rows, to find the layers' widths by.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module], n_outputs: int, example: Tensor):
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.layers.eval()
+        with torch.no_grad():
+            self.widths = [f.shape[1] for f in self.features(example)]
+        self.head = nn.Linear(self.widths[-1], n_outputs)
+
+    def features(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the output of every hidden layer, flattened to one row per sample."""
+        features = []
+        for layer in self.layers:
+            x = layer(x)
+            features.append(x if x.ndim == 2 else x.flatten(1))
+        return tuple(features)
+
+    def activations(self, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Return the hidden layers' outputs and the head's."""
+        features = self.features(x)
+        return features, self.head(features[-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the head's output: logits, or standardised predictions."""
+        return self.activations(x)[1]
+
+    def train(self, mode: bool = True) -> Network:
+        """Switch between training and evaluation."""
+        super().train(mode)
+        for layer in self.layers:
+            parameters = list(layer.parameters())
+            if parameters and not any(p.requires_grad for p in parameters):
+                layer.eval()
+        return self
+
+    def is_deterministic(self) -> bool:
+        """Tell whether a training step surely draws no random number."""
+        known = (nn.Linear, nn.Sequential, nn.ModuleList, *ACTIVATIONS.values(), Network)
+        return all(type(module) in known for module in self.modules())
+
+
+class PairedBatch(tuple):
+    """A batch (X, y) as skorch wants it, in which the rows of the source come first."""
+
+    n_source: int
+
+    def __new__(cls, X: Tensor, y: Tensor, n_source: int):
+        batch = super().__new__(cls, (X, y))
+        batch.n_source = n_source
+        return batch
+
+
+class _Rows:
+    """An endless stream of batches from one domain, shuffled anew for every pass over its rows.
+
+    Rows in memory are permuted once per pass and then sliced; a memory map is read batch by batch.
+    """
+
+    def __init__(self, X, y, batch_size: int, seed: int, device: torch.device):
+        self.mapped = _memory_mapped(X)
+        self.X = X if self.mapped else torch.as_tensor(X, dtype=torch.float32, device=device)
+        self.y = None if y is None else y.to(device)
+        self.device = device
+        self.generator = torch.Generator().manual_seed(seed)
+        n_batches = math.ceil(len(X) / batch_size)
+        # Nearly equal batches, so that no pass ends in a tiny one and none drops rows.
+        edges = [i * len(X) // n_batches for i in range(n_batches + 1)]
+        self.slices = [slice(a, b) for a, b in pairwise(edges)]
+        self.next = n_batches
+
+    def __len__(self):
+        return len(self.slices)
+
+    def take(self) -> tuple[Tensor, Tensor | None]:
+        if self.next == len(self.slices):
+            self._shuffle()
+        rows = self.slices[self.next]
+        self.next += 1
+        if self.mapped:
+            X = np.asarray(self.X[self.order[rows]], dtype=np.float32)
+            x = torch.as_tensor(X, device=self.device)
+        else:
+            x = self.shuffled[rows]
+        return x, None if self.y is None else self.shuffled_y[rows]
+
+    def _shuffle(self) -> None:
+        order = torch.randperm(len(self.X), generator=self.generator)
+        self.next = 0
+        if self.mapped:
+            self.order = order.numpy()
+        order = order.to(self.device)
+        if not self.mapped:
+            self.shuffled = self.X[order]
+        if self.y is not None:
+            self.shuffled_y = self.y[order]
+
+
+def _memory_mapped(X) -> bool:
+    while X is not None:
+        if isinstance(X, np.memmap):
+            return True
+        X = getattr(X, "base", None)
+    return False
+
+
+class PairedBatches(Dataset):
+    """Batches that pair rows of the source with rows of the target.
+
+    An epoch is one pass over the longer domain; the shorter one is cycled, and shuffled again
+    whenever it is exhausted.
+
+    Parameters
+    ----------
+    source, target : tuple (X, y)
+        Rows and their labels: a Tensor with -1 or NaN where there is none, or None where no row
+        has one. The source needs labels. `target` may be None: then the batches are the source's.
+    batch_size : int
+        At most so many rows of each domain are in a batch.
+    seeds : tuple of two ints
+        For the order of source rows and of target rows. The former doesn't depend on the target.
+    device : torch.device
+        Where batches are wanted.
+    """
+
+    def __init__(self, source, target, batch_size: int, seeds, device: torch.device):
+        self.source = _Rows(*source, batch_size, seeds[0], device)
+        self.target = target and _Rows(*target, batch_size, seeds[1], device)
+
+    def __len__(self):
+        return max(len(self.source), len(self.target) if self.target else 0)
+
+    def __iter__(self) -> Iterator[PairedBatch]:
+        for _ in range(len(self)):
+            X, y = self.source.take()
+            n_source = len(X)
+            if self.target:
+                X_target, y_target = self.target.take()
+                X = torch.cat([X, X_target])
+                if y_target is not None:
+                    y = torch.cat([y, y_target])
+            yield PairedBatch(X, y, n_source)
+
+
+class DeepNet(NeuralNet):
+    """skorch's training loop for  L = L_task + λ Σ_k w_k Ω_k(source, target).
+
+    Parameters
+    ----------
+    module : Network
+        Trained in place.
+    alignments : sequence of Alignment, default=()
+        Initialised ones; trained in place.
+    lam : callable, default=None
+        λ as a function of the training progress p, from 0 to 1.
+    lr_schedule : callable or None, default=None
+        The factor of the learning rates as a function of p, set before every step. None leaves
+        the learning rates alone (a callback may set them).
+    **kwargs
+        Parameters of skorch's NeuralNet.
+    """
+
+    def __init__(
+        self,
+        module,
+        *args,
+        alignments: Sequence[Alignment] = (),
+        lam: Callable[[float], float] | None = None,
+        lr_schedule: Callable[[float], float] | None = None,
+        **kwargs,
+    ):
+        self.alignments = alignments
+        self.lam = lam
+        self.lr_schedule = lr_schedule
+        super().__init__(module, *args, train_split=None, **kwargs)
+
+    @property
+    def _default_callbacks(self):
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
+            ("print_log", PrintLog()),
+        ]
+
+    def initialize_module(self):
+        """Take the network and the alignments as they are."""
+        self.module_ = self.module
+        self.alignments_ = nn.ModuleList(self.alignments)
+        # Kept once: a pickle would hold every weight twice otherwise.
+        self.module, self.alignments = type(self.module), ()
+        return self
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        """Return the paired batches; nothing is held out."""
+        return X, None
+
+    def get_iterator(self, dataset, training=False):
+        """Return the paired batches themselves: they need no DataLoader."""
+        if isinstance(dataset, PairedBatches):
+            return dataset
+        return super().get_iterator(dataset, training=training)
+
+    def partial_fit(self, X, y=None, classes=None, **fit_params):
+        """Train on paired batches. An interruption is passed on: half a training is none."""
+        self.notify("on_train_begin", X=X, y=y)
+        self.fit_loop(X)
+        self.notify("on_train_end", X=X, y=y)
+        return self
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Count the steps to come."""
+        self.step_, self.n_steps_ = 0, self.max_epochs * len(X)
+
+    def train_step_single(self, batch, **fit_params):
+        """Compute the loss of one batch and its gradients."""
+        if not self.module_.training:
+            self._set_training(True)
+        progress = self.step_ / self.n_steps_
+        self.step_ += 1
+        if self.lr_schedule is not None:
+            factor = self.lr_schedule(progress)
+            for group in self.optimizer_.param_groups:
+                group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+        X, y = batch
+        features, output = self.module_.activations(X)
+        prediction = output[: len(y)]  # where no target row has a label, y is the source's
+        loss = self.get_loss(prediction, y, X=X, training=True)
+        self.history.record_batch("task_loss", loss.item())
+        if len(self.alignments_) and batch.n_source < len(X):
+            source, target = _split(features, output, y, batch.n_source)
+            self.lam_now_ = self.lam(progress)
+            for alignment in self.alignments_:
+                if type(alignment).before_step is not Alignment.before_step:
+                    alignment.before_step(source.detach(), target.detach())
+                loss = loss + alignment.penalty(source, target, alignment.weight * self.lam_now_)
+            for name, value in self._observed():
+                self.history.record_batch(name, value.item())
+        loss.backward()
+        return {"loss": loss, "y_pred": prediction}
+
+    def _observed(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield what the alignments saw; names that occur again are numbered."""
+        seen: dict[str, int] = {}
+        for alignment in self.alignments_:
+            for name, value in alignment.observed.items():
+                seen[name] = seen.get(name, 0) + 1
+                yield name if seen[name] == 1 else f"{name}_{seen[name]}", value
+
+    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+        """Stop a training whose loss is no number any more."""
+        if training:
+            loss = self.history[-1]["batches"][-1]["train_loss"]
+            if not math.isfinite(loss):
+                self._raise_diverged(loss)
+
+    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        """Record the epoch's means of what the alignments saw."""
+        batches = self.history[-1]["batches"]
+        for name in ["task_loss", *(name for name, _ in self._observed())]:
+            self.history.record(name, float(np.mean([batch[name] for batch in batches])))
+        if len(self.alignments_) and hasattr(self, "lam_now_"):
+            self.history.record("lam", float(self.lam_now_))
+
+    def on_train_end(self, net, X=None, y=None, **kwargs):
+        """Make sure that the last step left numbers behind."""
+        if not all(p.isfinite().all() for p in self.module_.parameters()):
+            self._raise_diverged(self.history[-1]["batches"][-1]["train_loss"])
+
+    def _raise_diverged(self, loss: float):
+        raise ValueError(
+            f"The network diverged in epoch {len(self.history)}: its loss is {loss}. Standardise "
+            f"the features (StandardScaler in a Pipeline), lower lr (now {self.lr}) or lower lam."
+        )
+
+
+def _split(features, output: Tensor, y: Tensor, n_source: int) -> tuple[Activations, Activations]:
+    sizes = [n_source, len(output) - n_source]
+    pairs = [f.split(sizes) for f in features]
+    source_output, target_output = output.split(sizes)
+    source = Activations(tuple(f[0] for f in pairs), source_output, y[:n_source])
+    y_target = y[n_source:] if len(y) > n_source else None
+    return source, Activations(tuple(f[1] for f in pairs), target_output, y_target)
+
+
+def initialized_alignments(
+    alignments: Sequence[Alignment], widths: Sequence[int], n_outputs: int
+) -> list[Alignment]:
+    """Return copies of the alignments, ready for a network of these widths."""
+    copies = [copy.deepcopy(alignment) for alignment in alignments]
+    for alignment in copies:
+        if not -len(widths) <= alignment.layer < len(widths):
+            raise ValueError(
+                f"{type(alignment).__name__} aligns layer {alignment.layer}, but the network has "
+                f"{len(widths)} hidden layers."
+            )
+        alignment.initialize(widths, n_outputs)
+    return copies
