@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +36,13 @@ def test_version_is_the_installed_one():
 
 
 def test_import_loads_nothing_optional():
-    code = f"import sys, skdtl; print([name for name in {OPTIONAL!r} if name in sys.modules])"
+    code = (
+        "import sys, skdtl\n"
+        "from skdtl import BIW, TCA, SourceOnly, TargetOnly, TrAdaBoost, TwoStageTrAdaBoostR2\n"
+        "from skdtl import TargetKFold, stack\n"
+        "import skdtl.datasets\n"
+        f"print([name for name in {OPTIONAL!r} if name in sys.modules])"
+    )
     assert run(code).strip() == "[]"
 
 
@@ -96,12 +103,23 @@ def test_importing_leaves_scikit_learns_configuration_alone():
     assert run(code).strip() == "True"
 
 
-def test_importing_costs_little_beyond_its_dependencies():
-    # The imports that a user of scikit-learn has already paid come first.
+def test_importing_is_fast():
     code = (
-        "import time, numpy, scipy.linalg, scipy.sparse.linalg, scipy.spatial, scipy.optimize\n"
-        "import sklearn.ensemble, sklearn.pipeline, sklearn.model_selection, sklearn.svm\n"
-        "import sklearn.neighbors, sklearn.linear_model\n"
-        "start = time.process_time()\nimport skdtl\nprint(time.process_time() - start)"
+        "import time\nstart = time.process_time()\nimport skdtl\nprint(time.process_time() - start)"
     )
-    assert min(float(run(code)) for _ in range(2)) < 0.5
+    # Importing scikit-learn's base alone costs more than this.
+    assert min(float(run(code)) for _ in range(3)) < 0.2
+
+
+def test_the_readme_shows_the_table_that_the_estimators_give():
+    pytest.importorskip("sphinx")
+    root = Path(__file__).parents[1]
+    script = root / "docs" / "_ext" / "method_table.py"
+    result = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() in (root / "README.md").read_text()
+
+
+def test_the_reference_lists_every_public_name():
+    index = (Path(__file__).parents[1] / "docs" / "reference" / "index.rst").read_text().split()
+    assert set(skdtl.__all__) <= set(index)
+    assert set(skdtl.datasets.__all__) <= set(index)

@@ -6,10 +6,9 @@ as Markdown for the README.
 
 from docutils import nodes
 from docutils.statemachine import StringList
-from sphinx.util.docutils import SphinxDirective
-
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
+from sphinx.util.docutils import SphinxDirective
 
 from skdtl.base import DelegatingEstimator
 from skdtl.utils import all_estimators

@@ -1,6 +1,7 @@
 """Data with a domain shift: real pairs of domains and small generators."""
 
 from ._digits import load_digits_pair
+from ._generators import make_shifted_classification
 from ._published import (
     load_amazon,
     load_breast_expression,
@@ -22,4 +23,5 @@ __all__ = [
     "load_newsgroups",
     "load_regression_thirds",
     "load_usps_mnist",
+    "make_shifted_classification",
 ]
