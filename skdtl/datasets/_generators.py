@@ -79,7 +79,7 @@ def make_shifted_classification(
     >>> data = make_shifted_classification("measurement", random_state=0)
     >>> model = LogisticRegression().fit(data.Xs, data.ys)
     >>> print(f"{model.score(data.Xs, data.ys):.2f} {model.score(data.Xt, data.yt):.2f}")
-    0.95 0.66
+    0.94 0.66
     """
     if shift not in _SHIFTS:
         raise ValueError(f"shift must be one of {list(_SHIFTS)}, got {shift!r}")
