@@ -250,7 +250,7 @@ class DomainAdversary(Alignment):
     def _loss(self, xs: Tensor, xt: Tensor, lam: float | None) -> Tensor:
         x = torch.cat([xs, xt])
         logits = self.discriminator(x if lam is None else reverse_gradient(x, lam))[:, 0]
-        source, target = logits.split([len(xs), len(xt)])
+        source, target = logits.split_with_sizes([len(xs), len(xt)])
         with torch.no_grad():
             right = (source > 0).float().mean() + (target <= 0).float().mean()
             self.observed["domain_accuracy"] = right / 2

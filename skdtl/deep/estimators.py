@@ -90,12 +90,11 @@ class DeepTransferEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
         """Return the alignment losses; the fit works on copies."""
         return self.alignments
 
-    def _layers(self, sizes: Sequence[int] | None = None) -> list[nn.Module]:
+    def _layers(self) -> list[nn.Module]:
         """Return new hidden layers: the user's own module, or fully connected ones."""
         module: Any = self.module
         if module is None:
-            sizes = self.hidden_layer_sizes if sizes is None else sizes
-            return hidden_layers(self.n_features_in_, sizes, self.activation)
+            return hidden_layers(self.n_features_in_, self.hidden_layer_sizes, self.activation)
         if not isinstance(module, nn.Module):
             module = module(self.n_features_in_)
             if not isinstance(module, nn.Module):
@@ -114,14 +113,14 @@ class DeepTransferEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
     def _seeds(self) -> dict[str, int]:
         """Draw a seed for everything that is random, each independent of the others."""
         random_state = check_random_state(self.random_state)
-        names = ("network", "alignments", "source", "target", "training")
+        names = ("network", "head", "alignments", "source", "target", "training")
         return dict(zip(names, random_state.randint(2**31 - 1, size=len(names)).tolist()))
 
-    def _network(self, rows: Domain, seeds, layers=None, n_outputs=None) -> Network:
-        """Make a network for some rows: new layers unless given, and a new head."""
+    def _network(self, rows: Domain, seeds, make_layers=None, n_outputs=None) -> Network:
+        """Make a network for some rows: its hidden layers and a new head."""
         example = torch.as_tensor(np.array(rows.X[:2], dtype=np.float32))
         with seeded(seeds["network"], self._device()):
-            layers = self._layers() if layers is None else layers
+            layers = (make_layers or self._layers)()
             return Network(layers, n_outputs or self._n_outputs(), example)
 
     def _train(

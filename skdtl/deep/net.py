@@ -231,6 +231,18 @@ class PairedBatches(Dataset):
             yield PairedBatch(X, y, n_source)
 
 
+class _Clock:
+    """Count the steps of a training."""
+
+    def __init__(self, n_steps: int):
+        self.step, self.n_steps = 0, n_steps
+
+    def tick(self) -> float:
+        """Return the progress, from 0 towards 1, at the beginning of the next step."""
+        self.step += 1
+        return (self.step - 1) / self.n_steps
+
+
 class DeepNet(NeuralNet):
     """skorch's training loop for  L = L_task + λ Σ_k w_k Ω_k(source, target).
 
@@ -298,14 +310,18 @@ class DeepNet(NeuralNet):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Count the steps to come."""
-        self.step_, self.n_steps_ = 0, self.max_epochs * len(X)
+        self.clock_ = _Clock(self.max_epochs * len(X))
+
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        """Begin the epoch's records."""
+        super().on_epoch_begin(net, dataset_train, dataset_valid, **kwargs)
+        self.seen_: dict[str, list[float]] = {}
 
     def train_step_single(self, batch, **fit_params):
         """Compute the loss of one batch and its gradients."""
         if not self.module_.training:
             self._set_training(True)
-        progress = self.step_ / self.n_steps_
-        self.step_ += 1
+        progress = self.clock_.tick()
         if self.lr_schedule is not None:
             factor = self.lr_schedule(progress)
             for group in self.optimizer_.param_groups:
@@ -315,58 +331,58 @@ class DeepNet(NeuralNet):
         features, output = self.module_.activations(X)
         prediction = output[: len(y)]  # where no target row has a label, y is the source's
         loss = self.get_loss(prediction, y, X=X, training=True)
-        self.history.record_batch("task_loss", loss.item())
+        self._see("task_loss", loss.item())
         if len(self.alignments_) and batch.n_source < len(X):
             source, target = _split(features, output, y, batch.n_source)
-            self.lam_now_ = self.lam(progress)
+            lam = self.lam(progress)
+            self._see("lam", lam)
             for alignment in self.alignments_:
                 if type(alignment).before_step is not Alignment.before_step:
                     alignment.before_step(source.detach(), target.detach())
-                loss = loss + alignment.penalty(source, target, alignment.weight * self.lam_now_)
+                loss = loss + alignment.penalty(source, target, alignment.weight * lam)
             for name, value in self._observed():
-                self.history.record_batch(name, value.item())
+                self._see(name, value.item())
         loss.backward()
         return {"loss": loss, "y_pred": prediction}
 
+    def _see(self, name: str, value: float) -> None:
+        self.seen_.setdefault(name, []).append(value)
+
     def _observed(self) -> Iterator[tuple[str, Tensor]]:
         """Yield what the alignments saw; names that occur again are numbered."""
-        seen: dict[str, int] = {}
+        times: dict[str, int] = {}
         for alignment in self.alignments_:
             for name, value in alignment.observed.items():
-                seen[name] = seen.get(name, 0) + 1
-                yield name if seen[name] == 1 else f"{name}_{seen[name]}", value
+                times[name] = times.get(name, 0) + 1
+                yield name if times[name] == 1 else f"{name}_{times[name]}", value
 
     def on_batch_end(self, net, batch=None, training=False, **kwargs):
         """Stop a training whose loss is no number any more."""
-        if training:
-            loss = self.history[-1]["batches"][-1]["train_loss"]
-            if not math.isfinite(loss):
-                self._raise_diverged(loss)
+        if training and not math.isfinite(loss := kwargs["loss"].item()):
+            self._raise_diverged(loss)
 
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
-        """Record the epoch's means of what the alignments saw."""
-        batches = self.history[-1]["batches"]
-        for name in ["task_loss", *(name for name, _ in self._observed())]:
-            self.history.record(name, float(np.mean([batch[name] for batch in batches])))
-        if len(self.alignments_) and hasattr(self, "lam_now_"):
-            self.history.record("lam", float(self.lam_now_))
+        """Record the epoch's means."""
+        for name, values in self.seen_.items():
+            self.history.record(name, float(np.mean(values)))
 
     def on_train_end(self, net, X=None, y=None, **kwargs):
         """Make sure that the last step left numbers behind."""
         if not all(p.isfinite().all() for p in self.module_.parameters()):
-            self._raise_diverged(self.history[-1]["batches"][-1]["train_loss"])
+            self._raise_diverged(math.nan)
 
     def _raise_diverged(self, loss: float):
         raise ValueError(
-            f"The network diverged in epoch {len(self.history)}: its loss is {loss}. Standardise "
-            f"the features (StandardScaler in a Pipeline), lower lr (now {self.lr}) or lower lam."
+            f"The network diverged in epoch {len(self.history)}: its loss became {loss}. "
+            f"Standardise the features (StandardScaler in a Pipeline), lower lr (now {self.lr}) "
+            "or lower lam."
         )
 
 
 def _split(features, output: Tensor, y: Tensor, n_source: int) -> tuple[Activations, Activations]:
     sizes = [n_source, len(output) - n_source]
-    pairs = [f.split(sizes) for f in features]
-    source_output, target_output = output.split(sizes)
+    pairs = [f.split_with_sizes(sizes) for f in features]  # split() does the same, slower
+    source_output, target_output = output.split_with_sizes(sizes)
     source = Activations(tuple(f[0] for f in pairs), source_output, y[:n_source])
     y_target = y[n_source:] if len(y) > n_source else None
     return source, Activations(tuple(f[1] for f in pairs), target_output, y_target)

@@ -1,0 +1,292 @@
+"""DANN: domain-adversarial training of neural networks."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from .._params import Int, SequenceOf
+from ..deep.alignments import DomainAdversary
+from ..deep.estimators import (
+    LAM,
+    NETWORK_PARAMS,
+    TRAINING_PARAMS,
+    DeepTransferClassifierBase,
+    DeepTransferRegressorBase,
+)
+
+__all__ = ["DANN", "DANNRegressor"]
+
+
+class _Adversarial:
+    _params: ClassVar[dict[str, Any]] = {
+        "lam": LAM,
+        "discriminator_layer_sizes": SequenceOf(Int(1)),
+        **NETWORK_PARAMS,
+        **TRAINING_PARAMS,
+    }
+
+    def __init__(
+        self,
+        lam="ramp",
+        *,
+        discriminator_layer_sizes=(100,),
+        module=None,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        lr=0.01,
+        lr_schedule="decay",
+        optimizer="sgd",
+        momentum=0.9,
+        weight_decay=0.0,
+        max_epochs=100,
+        batch_size=128,
+        device="cpu",
+        callbacks=None,
+        verbose=0,
+        random_state=None,
+    ):
+        self.lam = lam
+        self.discriminator_layer_sizes = discriminator_layer_sizes
+        self.module = module
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _alignments(self):
+        return [DomainAdversary(hidden_layer_sizes=self.discriminator_layer_sizes)]
+
+
+class DANN(_Adversarial, DeepTransferClassifierBase):
+    """Train a network whose features a discriminator can't assign to a domain.
+
+    A discriminator learns to tell source rows from target rows by the features of the last hidden
+    layer; a gradient reversal layer makes the network learn the opposite, while it learns the
+    source's classes too. Use it where the domains differ by more than their means and there are
+    enough target rows for a network (hundreds, better thousands); labels in the target are not
+    needed. Don't where the classes' frequencies differ much between the domains: to look alike, the
+    features must then mix classes up. Watch ``domain_accuracy`` in ``history_``: near 0.5 at the
+    end, the features are aligned. Standardise the columns first (StandardScaler in a Pipeline).
+
+    Parameters
+    ----------
+    lam : float, "ramp" or callable, default="ramp"
+        λ, 0 or more: how much of the discriminator's reversed gradient reaches the network. "ramp"
+        rises from 0 to 1 over the training as in the paper, ``Ramp(0.3)`` to 0.3
+        (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs
+        from 0 to 1. With 0 the network is the source-only one. The discriminator's own training
+        does not depend on it.
+    discriminator_layer_sizes : sequence of int, default=(100,)
+        The widths of the discriminator's hidden layers; () makes it logistic regression.
+    module : nn.Module, callable or None, default=None
+        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
+        its weights, pre-trained ones for example, and is copied, never changed; a class or
+        another callable is called with the number of features and returns one. None means fully
+        connected layers.
+    hidden_layer_sizes : sequence of int, default=(100,)
+        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
+        None.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Their activation.
+    lr : float, default=0.01
+        The learning rate, more than 0.
+    lr_schedule : {"constant", "decay"} or callable, default="decay"
+        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
+        the factor for the training progress p.
+    optimizer : {"adam", "sgd"} or callable, default="sgd"
+        The optimiser; a torch.optim class is one such callable.
+    momentum : float, default=0.9
+        The momentum of "sgd", in [0, 1).
+    weight_decay : float, default=0.0
+        The L2 penalty on all weights, 0 or more.
+    max_epochs : int, default=100
+        Passes over the longer of the two domains, 1 or more.
+    batch_size : int, default=128
+        At most so many rows of each domain are in a batch, 1 or more.
+    device : str or torch.device, default="cpu"
+        Where to train, for instance "cuda".
+    callbacks : list or None, default=None
+        skorch callbacks; the fit works on copies, to be found in ``net_``.
+    verbose : int, default=0
+        1 prints skorch's table of epochs, 2 a progress bar too.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights and of the rows' order.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; the network is ``net_.module_``.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    history_ : skorch.history.History
+        What happened in each epoch: ``train_loss``, of which
+        ``task_loss``, ``lam`` and what the alignments saw.
+    loss_curve_ : list of float
+        The training loss of each epoch.
+    n_iter_ : int
+        The number of epochs.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where the training diverges: the loss or a weight is no number any more.
+
+    See Also
+    --------
+    DANNRegressor : The same for numbers.
+    DDC : Aligns the means of the features.
+    DeepTransferClassifier : Combines alignments.
+
+    Notes
+    -----
+    Loss: equation 9, with the discriminator's loss summed over the domains and averaged over the
+    rows of each. λ follows the paper's schedule 2 / (1 + exp(-10 p)) - 1 (section 5.2.2), the
+    learning rate lr / (1 + 10 p)^0.75, and SGD has momentum 0.9, all as there.
+    Labelled target rows join the task loss; the paper has none.
+
+    References
+    ----------
+    Ganin, Ustinova, Ajakan, Germain, Larochelle, Laviolette, Marchand, Lempitsky.
+    Domain-adversarial training of neural networks. Journal of Machine Learning Research 17, 2016
+    (equations 9 and 18, algorithm 1, section 5.2.2).
+
+    Ajakan, Germain, Larochelle, Laviolette, Marchand. Domain-adversarial neural networks.
+    arXiv:1412.4446, 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdtl import DANN
+    >>> rng = np.random.default_rng(0)
+    >>> ys = rng.integers(2, size=400)
+    >>> Xs = rng.normal(size=(400, 2)) + 4 * ys[:, None]
+    >>> Xt = Xs + [1.0, -1.0]
+    >>> model = DANN(max_epochs=20, random_state=0).fit(Xs, ys, Xt)
+    >>> model.score(Xt, ys) > 0.9
+    True
+    """
+
+
+class DANNRegressor(_Adversarial, DeepTransferRegressorBase):
+    """Train a regression network whose features a discriminator can't assign to a domain.
+
+    A discriminator learns to tell source rows from target rows by the features of the last hidden
+    layer; a gradient reversal layer makes the network learn the opposite, while it learns the
+    source's labels too. Use it where the domains differ by more than their means and there are
+    enough target rows for a network (hundreds, better thousands); labels in the target are not
+    needed. Don't where the labels' distributions differ much between the domains: to look alike, the
+    features must then mix small labels with large ones up. Watch ``domain_accuracy`` in ``history_``: near 0.5 at the
+    end, the features are aligned. Standardise the columns first (StandardScaler in a Pipeline).
+
+    Parameters
+    ----------
+    lam : float, "ramp" or callable, default="ramp"
+        λ, 0 or more: how much of the discriminator's reversed gradient reaches the network. "ramp"
+        rises from 0 to 1 over the training as in the paper, ``Ramp(0.3)`` to 0.3
+        (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs
+        from 0 to 1. With 0 the network is the source-only one. The discriminator's own training
+        does not depend on it.
+    discriminator_layer_sizes : sequence of int, default=(100,)
+        The widths of the discriminator's hidden layers; () makes it logistic regression.
+    module : nn.Module, callable or None, default=None
+        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
+        its weights, pre-trained ones for example, and is copied, never changed; a class or
+        another callable is called with the number of features and returns one. None means fully
+        connected layers.
+    hidden_layer_sizes : sequence of int, default=(100,)
+        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
+        None.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Their activation.
+    lr : float, default=0.01
+        The learning rate, more than 0.
+    lr_schedule : {"constant", "decay"} or callable, default="decay"
+        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
+        the factor for the training progress p.
+    optimizer : {"adam", "sgd"} or callable, default="sgd"
+        The optimiser; a torch.optim class is one such callable.
+    momentum : float, default=0.9
+        The momentum of "sgd", in [0, 1).
+    weight_decay : float, default=0.0
+        The L2 penalty on all weights, 0 or more.
+    max_epochs : int, default=100
+        Passes over the longer of the two domains, 1 or more.
+    batch_size : int, default=128
+        At most so many rows of each domain are in a batch, 1 or more.
+    device : str or torch.device, default="cpu"
+        Where to train, for instance "cuda".
+    callbacks : list or None, default=None
+        skorch callbacks; the fit works on copies, to be found in ``net_``.
+    verbose : int, default=0
+        1 prints skorch's table of epochs, 2 a progress bar too.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights and of the rows' order.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; the network is ``net_.module_``.
+    history_ : skorch.history.History
+        What happened in each epoch: ``train_loss``, of which
+        ``task_loss``, ``lam`` and what the alignments saw.
+    loss_curve_ : list of float
+        The training loss of each epoch.
+    n_iter_ : int
+        The number of epochs.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where the training diverges: the loss or a weight is no number any more.
+
+    See Also
+    --------
+    DANN : The same for classes.
+    DDCRegressor : Aligns the means of the features.
+    DeepTransferRegressor : Combines alignments.
+
+    Notes
+    -----
+    Loss: equation 9, with the discriminator's loss summed over the domains and averaged over the
+    rows of each. λ follows the paper's schedule 2 / (1 + exp(-10 p)) - 1 (section 5.2.2), the
+    learning rate lr / (1 + 10 p)^0.75, and SGD has momentum 0.9, all as there.
+    Labels are standardised inside. Labelled target rows join the task loss; the paper has none.
+
+    References
+    ----------
+    Ganin, Ustinova, Ajakan, Germain, Larochelle, Laviolette, Marchand, Lempitsky.
+    Domain-adversarial training of neural networks. Journal of Machine Learning Research 17, 2016
+    (equations 9 and 18, algorithm 1, section 5.2.2).
+
+    Ajakan, Germain, Larochelle, Laviolette, Marchand. Domain-adversarial neural networks.
+    arXiv:1412.4446, 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdtl import DANNRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> Xs = rng.normal(size=(400, 2))
+    >>> ys = 10 * Xs[:, 0] + 100
+    >>> Xt = Xs + [0.0, 1.0]
+    >>> model = DANNRegressor(max_epochs=40, random_state=0).fit(Xs, ys, Xt)
+    >>> model.score(Xt, ys) > 0.8
+    True
+    """

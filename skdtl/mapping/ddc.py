@@ -1,0 +1,422 @@
+"""DDC: deep domain confusion."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from .._params import Int, OneOf, Real, SequenceOf
+from ..base import Domain
+from ..deep.alignments import MMD, Activations
+from ..deep.estimators import (
+    LAM,
+    NETWORK_PARAMS,
+    TRAINING_PARAMS,
+    DeepTransferClassifierBase,
+    DeepTransferRegressorBase,
+)
+from ..deep.net import ACTIVATIONS, Network, hidden_layers
+
+__all__ = ["DDC", "DDCRegressor"]
+
+# So many rows of each domain, at most, are compared to choose a layer or a width: the Gaussian
+# kernel's matrices are quadratic in them.
+_COMPARED_ROWS = 1000
+
+
+class _Confusion:
+    _params: ClassVar[dict[str, Any]] = {
+        "lam": LAM,
+        "adaptation_width": (Int(1), SequenceOf(Int(1), min_length=1)),
+        "adaptation_layer": (OneOf("last", "auto"), Int(1)),
+        "kernel": OneOf("linear", "rbf"),
+        "bandwidth": (None, Real(0, None, closed="neither")),
+        **NETWORK_PARAMS,
+        **TRAINING_PARAMS,
+    }
+
+    def __init__(
+        self,
+        lam=0.25,
+        *,
+        adaptation_width=50,
+        adaptation_layer="last",
+        kernel="linear",
+        bandwidth=None,
+        module=None,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        lr=1e-3,
+        lr_schedule="constant",
+        optimizer="adam",
+        momentum=0.9,
+        weight_decay=0.0,
+        max_epochs=100,
+        batch_size=128,
+        device="cpu",
+        callbacks=None,
+        verbose=0,
+        random_state=None,
+    ):
+        self.lam = lam
+        self.adaptation_width = adaptation_width
+        self.adaptation_layer = adaptation_layer
+        self.kernel = kernel
+        self.bandwidth = bandwidth
+        self.module = module
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _fit(self, source: Domain, target: Domain) -> None:
+        seeds = self._seeds()
+        both = None if target is source else target
+        self._set_label_scale(source, target)
+        self.adaptation_layer_ = self._choose_layer(source, both, seeds)
+        widths = np.atleast_1d(self.adaptation_width).tolist()
+        if both is None:  # without a target the candidates can't be compared
+            widths = widths[:1]
+        nets = []
+        for width in widths:
+            network = self._network(source, seeds, lambda width=width: self._adapted_layers(width))
+            nets.append(self._train(network, source, both, seeds))
+        best = 0
+        if len(nets) > 1:
+            compared = self._some_rows(source, both, seeds)
+            mmd = [self._mmd(net.module_, *compared)[self.adaptation_layer_] for net in nets]
+            self.width_mmd_ = np.array(mmd)
+            best = int(np.argmin(mmd))
+        self.adaptation_width_ = widths[best]
+        self.net_ = nets[best]
+        self._set_results()
+
+    def _alignments(self):
+        return [MMD(kernel=self.kernel, bandwidth=self.bandwidth, layer=self.adaptation_layer_)]
+
+    def _choose_layer(self, source: Domain, target: Domain | None, seeds) -> int:
+        """Return which of the network's layers will be the adaptation layer."""
+        if self.module is not None:
+            if self.adaptation_layer != "last":
+                raise ValueError(
+                    "With a module of your own the adaptation layer comes after it: "
+                    f"adaptation_layer must be 'last'; got {self.adaptation_layer!r}."
+                )
+            return -1
+        n_layers = len(self.hidden_layer_sizes)
+        if self.adaptation_layer == "last" or (self.adaptation_layer == "auto" and target is None):
+            return n_layers
+        if self.adaptation_layer != "auto":
+            if self.adaptation_layer > n_layers:
+                raise ValueError(
+                    f"adaptation_layer is {self.adaptation_layer}, but hidden_layer_sizes has only "
+                    f"{n_layers} layers to come before it."
+                )
+            return self.adaptation_layer
+        network = self._network(source, seeds)
+        net = self._train(network, source, target, seeds, alignments=[])
+        self.layer_mmd_ = self._mmd(net.module_, *self._some_rows(source, target, seeds))
+        return 1 + int(np.argmin(self.layer_mmd_))
+
+    def _adapted_layers(self, width: int) -> list[nn.Module]:
+        """Make the hidden layers with the adaptation layer among them."""
+        if self.module is not None:
+            adaptation = nn.Sequential(nn.LazyLinear(width), ACTIVATIONS[self.activation]())
+            return [*self._layers(), adaptation]
+        sizes = list(self.hidden_layer_sizes)
+        sizes.insert(self.adaptation_layer_, width)
+        return hidden_layers(self.n_features_in_, sizes, self.activation)
+
+    def _some_rows(self, source: Domain, target: Domain, seeds) -> list[torch.Tensor]:
+        """Return a random sample of each domain's rows."""
+        generator = torch.Generator().manual_seed(seeds["alignments"])
+        device = self._device()
+        samples = []
+        for X in (source.X, target.X):
+            rows = torch.randperm(len(X), generator=generator)[:_COMPARED_ROWS].numpy()
+            samples.append(torch.as_tensor(X[rows], dtype=torch.float32, device=device))
+        return samples
+
+    def _mmd(self, network: Network, xs: torch.Tensor, xt: torch.Tensor) -> np.ndarray:
+        """Return the squared MMD at each hidden layer."""
+        network.eval()
+        with torch.no_grad():
+            source, target = (Activations(network.features(x), network(x), None) for x in (xs, xt))
+            return np.array(
+                [
+                    MMD(kernel=self.kernel, bandwidth=self.bandwidth, layer=layer)(
+                        source, target
+                    ).item()
+                    for layer in range(len(network.layers))
+                ]
+            )
+
+
+class DDC(_Confusion, DeepTransferClassifierBase):
+    """Train a network whose features have the same mean in both domains.
+
+    An adaptation layer is put into the network, and the squared maximum mean discrepancy (MMD) of
+    its output between the domains is added to the loss. Use it as the first deep method to try:
+    it has one weight λ, trains as steadily as a plain network, and needs no labels in the target.
+    Don't where the classes' frequencies differ much between the domains: the features'
+    means then ought to differ. Where the domains differ by more than the means of their features,
+    try ``kernel="rbf"`` or :class:`~skdtl.DANN`. Standardise the columns first (StandardScaler in
+    a Pipeline).
+
+    Parameters
+    ----------
+    lam : float, "ramp" or callable, default=0.25
+        λ, 0 or more, the weight of the squared MMD. "ramp" rises from 0 to 1 over the training
+        (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs
+        from 0 to 1. With 0 the network is the source-only one.
+    adaptation_width : int or sequence of int, default=50
+        The width of the adaptation layer, 1 or more. Of several, each is tried, and the network
+        with the least MMD is kept.
+    adaptation_layer : int, "last" or "auto", default="last"
+        How many of the hidden layers come before the adaptation layer, from 1 to all of them, which
+        is "last". "auto" trains without alignment first, and puts it after the hidden layer with
+        the least MMD. With `module` it comes after the module: "last".
+    kernel : {"linear", "rbf"}, default="linear"
+        "linear" compares the mean features, as the paper does; "rbf", a Gaussian, the whole
+        distributions.
+    bandwidth : float or None, default=None
+        The Gaussian's σ, more than 0. None means the median distance, in every batch anew.
+    module : nn.Module, callable or None, default=None
+        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
+        its weights, pre-trained ones for example, and is copied, never changed; a class or
+        another callable is called with the number of features and returns one. None means fully
+        connected layers.
+    hidden_layer_sizes : sequence of int, default=(100,)
+        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
+        None.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Their activation.
+    lr : float, default=1e-3
+        The learning rate, more than 0.
+    lr_schedule : {"constant", "decay"} or callable, default="constant"
+        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
+        the factor for the training progress p.
+    optimizer : {"adam", "sgd"} or callable, default="adam"
+        The optimiser; a torch.optim class is one such callable.
+    momentum : float, default=0.9
+        The momentum of "sgd", in [0, 1).
+    weight_decay : float, default=0.0
+        The L2 penalty on all weights, 0 or more.
+    max_epochs : int, default=100
+        Passes over the longer of the two domains, 1 or more.
+    batch_size : int, default=128
+        At most so many rows of each domain are in a batch, 1 or more.
+    device : str or torch.device, default="cpu"
+        Where to train, for instance "cuda".
+    callbacks : list or None, default=None
+        skorch callbacks; the fit works on copies, to be found in ``net_``.
+    verbose : int, default=0
+        1 prints skorch's table of epochs, 2 a progress bar too.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights and of the rows' order.
+
+    Attributes
+    ----------
+    adaptation_layer_ : int
+        How many layers come before the adaptation layer.
+    adaptation_width_ : int
+        Its width.
+    layer_mmd_ : ndarray of shape (n_hidden_layers,)
+        The squared MMD at each hidden layer of the network trained without alignment; only with
+        ``adaptation_layer="auto"``.
+    width_mmd_ : ndarray of shape (n_candidates,)
+        The squared MMD at the adaptation layer of the network trained with each width; only where
+        there are several.
+    net_ : skorch.NeuralNet
+        The trained net; the network is ``net_.module_``.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    history_ : skorch.history.History
+        What happened in each epoch: ``train_loss``, of which
+        ``task_loss``, ``lam`` and what the alignments saw.
+    loss_curve_ : list of float
+        The training loss of each epoch.
+    n_iter_ : int
+        The number of epochs.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where the training diverges: the loss or a weight is no number any more.
+
+    See Also
+    --------
+    DDCRegressor : The same for numbers.
+    DANN : Aligns by a discriminator.
+    DeepTransferClassifier : Combines alignments.
+
+    Notes
+    -----
+    The MMD is equation 1 with φ the output of the adaptation layer, the loss equation 2, the
+    choices of place and width section 4.2. The paper fine-tunes a convolutional network with a
+    λ of 0.25; here the network is trained from the start. The adaptation layer has the activation
+    of the other layers, and hidden layers that come after it keep their widths. The MMD of all
+    candidates is measured on the same random rows, at most 1000 of each domain, in evaluation mode.
+    Labelled target rows join the task loss.
+
+    References
+    ----------
+    Tzeng, Hoffman, Zhang, Saenko, Darrell. Deep domain confusion: maximizing for domain
+    invariance. arXiv:1412.3474, 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdtl import DDC
+    >>> rng = np.random.default_rng(0)
+    >>> ys = rng.integers(2, size=400)
+    >>> Xs = rng.normal(size=(400, 2)) + 4 * ys[:, None]
+    >>> Xt = Xs + [1.0, -1.0]
+    >>> model = DDC(max_epochs=20, random_state=0).fit(Xs, ys, Xt)
+    >>> model.score(Xt, ys) > 0.9
+    True
+    """
+
+
+class DDCRegressor(_Confusion, DeepTransferRegressorBase):
+    """Train a regression network whose features have the same mean in both domains.
+
+    An adaptation layer is put into the network, and the squared maximum mean discrepancy (MMD) of
+    its output between the domains is added to the loss. Use it as the first deep method to try:
+    it has one weight λ, trains as steadily as a plain network, and needs no labels in the target.
+    Don't where the labels' distributions differ much between the domains: the features'
+    means then ought to differ. Where the domains differ by more than the means of their features,
+    try ``kernel="rbf"`` or :class:`~skdtl.DANNRegressor`. Standardise the columns first (StandardScaler in
+    a Pipeline).
+
+    Parameters
+    ----------
+    lam : float, "ramp" or callable, default=0.25
+        λ, 0 or more, the weight of the squared MMD. "ramp" rises from 0 to 1 over the training
+        (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs
+        from 0 to 1. With 0 the network is the source-only one.
+    adaptation_width : int or sequence of int, default=50
+        The width of the adaptation layer, 1 or more. Of several, each is tried, and the network
+        with the least MMD is kept.
+    adaptation_layer : int, "last" or "auto", default="last"
+        How many of the hidden layers come before the adaptation layer, from 1 to all of them, which
+        is "last". "auto" trains without alignment first, and puts it after the hidden layer with
+        the least MMD. With `module` it comes after the module: "last".
+    kernel : {"linear", "rbf"}, default="linear"
+        "linear" compares the mean features, as the paper does; "rbf", a Gaussian, the whole
+        distributions.
+    bandwidth : float or None, default=None
+        The Gaussian's σ, more than 0. None means the median distance, in every batch anew.
+    module : nn.Module, callable or None, default=None
+        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
+        its weights, pre-trained ones for example, and is copied, never changed; a class or
+        another callable is called with the number of features and returns one. None means fully
+        connected layers.
+    hidden_layer_sizes : sequence of int, default=(100,)
+        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
+        None.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Their activation.
+    lr : float, default=1e-3
+        The learning rate, more than 0.
+    lr_schedule : {"constant", "decay"} or callable, default="constant"
+        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
+        the factor for the training progress p.
+    optimizer : {"adam", "sgd"} or callable, default="adam"
+        The optimiser; a torch.optim class is one such callable.
+    momentum : float, default=0.9
+        The momentum of "sgd", in [0, 1).
+    weight_decay : float, default=0.0
+        The L2 penalty on all weights, 0 or more.
+    max_epochs : int, default=100
+        Passes over the longer of the two domains, 1 or more.
+    batch_size : int, default=128
+        At most so many rows of each domain are in a batch, 1 or more.
+    device : str or torch.device, default="cpu"
+        Where to train, for instance "cuda".
+    callbacks : list or None, default=None
+        skorch callbacks; the fit works on copies, to be found in ``net_``.
+    verbose : int, default=0
+        1 prints skorch's table of epochs, 2 a progress bar too.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights and of the rows' order.
+
+    Attributes
+    ----------
+    adaptation_layer_ : int
+        How many layers come before the adaptation layer.
+    adaptation_width_ : int
+        Its width.
+    layer_mmd_ : ndarray of shape (n_hidden_layers,)
+        The squared MMD at each hidden layer of the network trained without alignment; only with
+        ``adaptation_layer="auto"``.
+    width_mmd_ : ndarray of shape (n_candidates,)
+        The squared MMD at the adaptation layer of the network trained with each width; only where
+        there are several.
+    net_ : skorch.NeuralNet
+        The trained net; the network is ``net_.module_``.
+    history_ : skorch.history.History
+        What happened in each epoch: ``train_loss``, of which
+        ``task_loss``, ``lam`` and what the alignments saw.
+    loss_curve_ : list of float
+        The training loss of each epoch.
+    n_iter_ : int
+        The number of epochs.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where the training diverges: the loss or a weight is no number any more.
+
+    See Also
+    --------
+    DDC : The same for classes.
+    DANNRegressor : Aligns by a discriminator.
+    DeepTransferRegressor : Combines alignments.
+
+    Notes
+    -----
+    The MMD is equation 1 with φ the output of the adaptation layer, the loss equation 2, the
+    choices of place and width section 4.2. The paper fine-tunes a convolutional network with a
+    λ of 0.25; here the network is trained from the start. The adaptation layer has the activation
+    of the other layers, and hidden layers that come after it keep their widths. The MMD of all
+    candidates is measured on the same random rows, at most 1000 of each domain, in evaluation mode.
+    Labels are standardised inside. Labelled target rows join the task loss.
+
+    References
+    ----------
+    Tzeng, Hoffman, Zhang, Saenko, Darrell. Deep domain confusion: maximizing for domain
+    invariance. arXiv:1412.3474, 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdtl import DDCRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> Xs = rng.normal(size=(400, 2))
+    >>> ys = 10 * Xs[:, 0] + 100
+    >>> Xt = Xs + [0.0, 1.0]
+    >>> model = DDCRegressor(max_epochs=40, random_state=0).fit(Xs, ys, Xt)
+    >>> model.score(Xt, ys) > 0.8
+    True
+    """

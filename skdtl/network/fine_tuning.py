@@ -1,0 +1,400 @@
+"""Fine-tuning: pre-train on the source, go on with the target's labels."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import is_classifier
+from skorch.callbacks import Callback
+from torch import nn
+
+from .._params import Int, Real
+from ..base import Domain, TransferTags
+from ..deep.estimators import (
+    NETWORK_PARAMS,
+    TRAINING_PARAMS,
+    DeepTransferClassifierBase,
+    DeepTransferRegressorBase,
+)
+from ..deep.net import Network, seeded
+
+__all__ = ["FineTuning", "FineTuningRegressor"]
+
+
+class _GradualUnfreezing(Callback):
+    """Train the head alone first, and one more layer, from the last to the first, every so often.
+
+    Parameters
+    ----------
+    every : int
+        After how many epochs the next layer follows.
+    n_frozen : int
+        How many of the first layers never follow.
+    """
+
+    def __init__(self, every: int, n_frozen: int):
+        self.every = every
+        self.n_frozen = n_frozen
+
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        """Freeze and unfreeze."""
+        layers = net.module_.layers
+        n_unfrozen = (len(net.history) - 1) // self.every
+        first = max(len(layers) - n_unfrozen, self.n_frozen)
+        for k, layer in enumerate(layers):
+            layer.requires_grad_(k >= first)
+        net.module_.train()
+
+
+class _Tuning:
+    _transfer_tags: ClassVar[TransferTags] = TransferTags(
+        "required", unlabelled_target=False, new_classes=True, source_optional=True
+    )
+    _params: ClassVar[dict[str, Any]] = {
+        "n_frozen_layers": Int(0),
+        "backbone_lr_factor": Real(0, None),
+        "unfreeze_every": (None, Int(1)),
+        "pretrain_epochs": (None, Int(1)),
+        **NETWORK_PARAMS,
+        **TRAINING_PARAMS,
+    }
+
+    def __init__(
+        self,
+        n_frozen_layers=0,
+        *,
+        backbone_lr_factor=0.1,
+        unfreeze_every=None,
+        pretrain_epochs=None,
+        module=None,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        lr=1e-3,
+        lr_schedule="constant",
+        optimizer="adam",
+        momentum=0.9,
+        weight_decay=0.0,
+        max_epochs=100,
+        batch_size=128,
+        device="cpu",
+        callbacks=None,
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_frozen_layers = n_frozen_layers
+        self.backbone_lr_factor = backbone_lr_factor
+        self.unfreeze_every = unfreeze_every
+        self.pretrain_epochs = pretrain_epochs
+        self.module = module
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _fit(self, source: Domain, target: Domain) -> None:
+        if not len(source) and self.module is None:
+            raise ValueError(
+                f"{type(self).__name__} has nothing to tune: give source rows (Xs, ys) to "
+                "pre-train on, or a pre-trained module."
+            )
+        seeds = self._seeds()
+        self._set_label_scale(source, target)
+        if len(source):
+            network = self._pretrain(source, seeds)
+        else:
+            network = self._network(target, seeds)
+        n_layers = len(network.layers)
+        if self.n_frozen_layers > n_layers:
+            raise ValueError(
+                f"n_frozen_layers is {self.n_frozen_layers}, but the network has only {n_layers} "
+                "hidden layers."
+            )
+        if target is not source:
+            self._tune(network, target.labelled_rows(), seeds)
+        self._set_results()
+
+    def _pretrain(self, source: Domain, seeds) -> Network:
+        classes = self.source_classes_ if is_classifier(self) else [None]
+        self.net_ = self._train(
+            self._network(source, seeds, n_outputs=len(classes)),
+            source,
+            None,
+            seeds,
+            max_epochs=self.pretrain_epochs or self.max_epochs,
+        )
+        self.pretrain_history_ = self.net_.history
+        network = self.net_.module_
+        if is_classifier(self) and not np.array_equal(self.classes_, self.source_classes_):
+            with seeded(seeds["head"], self._device()):
+                head = nn.Linear(network.widths[-1], len(self.classes_))
+            network.head = head.to(self._device())
+        return network
+
+    def _tune(self, network: Network, target: Domain, seeds) -> None:
+        for layer in network.layers[: self.n_frozen_layers]:
+            layer.requires_grad_(False)
+        callbacks = list(copy.deepcopy(self.callbacks) or ())
+        if self.unfreeze_every is not None:
+            callbacks.append(_GradualUnfreezing(self.unfreeze_every, self.n_frozen_layers))
+        self.net_ = self._train(
+            network,
+            target,
+            None,
+            {**seeds, "source": seeds["target"]},
+            callbacks=callbacks,
+            optimizer__param_groups=[("layers.*", {"lr": self.lr * self.backbone_lr_factor})],
+        )
+
+
+class FineTuning(_Tuning, DeepTransferClassifierBase):
+    """Pre-train a network on the source, then tune it to the labelled target rows.
+
+    Use it where some target rows have labels, the more the better, and where what a network
+    learns of the source is a good start for the target, even if the target has other classes.
+    With few labelled rows freeze layers or keep `backbone_lr_factor` small. Without labels in the
+    target use :class:`~skdtl.DDC` or :class:`~skdtl.DANN`. With a pre-trained `module` no source is needed:
+    ``fit(None, None, Xt, yt)``. Standardise the columns first (StandardScaler in a Pipeline).
+
+    Parameters
+    ----------
+    n_frozen_layers : int, default=0
+        How many of the first hidden layers stay as they were pre-trained; 0 or more.
+    backbone_lr_factor : float, default=0.1
+        The learning rate of the hidden layers in tuning, as a multiple of the head's `lr`; 0 or
+        more.
+    unfreeze_every : int or None, default=None
+        Gradual unfreezing: tune the head alone first, and one more hidden layer, from the last
+        to the first, after every so many epochs; 1 or more. None tunes all from the beginning.
+    pretrain_epochs : int or None, default=None
+        Passes over the source, 1 or more; None means `max_epochs`.
+    module : nn.Module, callable or None, default=None
+        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
+        its weights, pre-trained ones for example, and is copied, never changed; a class or
+        another callable is called with the number of features and returns one. None means fully
+        connected layers.
+    hidden_layer_sizes : sequence of int, default=(100,)
+        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
+        None.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Their activation.
+    lr : float, default=1e-3
+        The learning rate, more than 0.
+    lr_schedule : {"constant", "decay"} or callable, default="constant"
+        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
+        the factor for the training progress p.
+    optimizer : {"adam", "sgd"} or callable, default="adam"
+        The optimiser; a torch.optim class is one such callable.
+    momentum : float, default=0.9
+        The momentum of "sgd", in [0, 1).
+    weight_decay : float, default=0.0
+        The L2 penalty on all weights, 0 or more.
+    max_epochs : int, default=100
+        Passes over the labelled target rows, 1 or more.
+    batch_size : int, default=128
+        At most so many rows are in a batch, 1 or more.
+    device : str or torch.device, default="cpu"
+        Where to train, for instance "cuda".
+    callbacks : list or None, default=None
+        skorch callbacks; the fit works on copies, to be found in ``net_``.
+    verbose : int, default=0
+        1 prints skorch's table of epochs, 2 a progress bar too.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights and of the rows' order.
+
+    Attributes
+    ----------
+    pretrain_history_ : skorch.history.History
+        What happened in each epoch of pre-training; only where there was a source.
+    source_classes_ : ndarray of shape (n_source_classes,)
+        The source's classes; only where there was a source.
+    net_ : skorch.NeuralNet
+        The trained net; the network is ``net_.module_``.
+    classes_ : ndarray of shape (n_classes,)
+        The classes: the target's where it has others than the source, else the source's.
+    history_ : skorch.history.History
+        What happened in each epoch: ``train_loss``, of which
+        ``task_loss``, ``lam`` and what the alignments saw.
+    loss_curve_ : list of float
+        The training loss of each epoch.
+    n_iter_ : int
+        The number of epochs.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where no target row has a label, where there are neither source rows nor a module, or where
+        the training diverges: the loss or a weight is no number any more.
+
+    See Also
+    --------
+    FineTuningRegressor : The same for numbers.
+
+    Notes
+    -----
+    Layers that can be frozen one by one are the fully connected ones, or the parts of a `module`
+    that is a plain nn.Sequential, cut before each weight matrix or filter bank; any other module
+    is one layer. Frozen layers stay in evaluation mode, so that batch normalisation keeps its
+    statistics and dropout is off. The head is replaced, and trained from the start, where the
+    target has other classes than the source; else it is kept. Unlabelled target rows are not used.
+    Without a target the network is the pre-trained one.
+
+    References
+    ----------
+    Yosinski, Clune, Bengio, Lipson. How transferable are features in deep neural networks?
+    NIPS 2014 (layers copied, frozen or fine-tuned).
+
+    Oquab, Bottou, Laptev, Sivic. Learning and transferring mid-level image representations using
+    convolutional neural networks. CVPR 2014.
+
+    Howard, Ruder. Universal language model fine-tuning for text classification. ACL 2018
+    (section 3.3, gradual unfreezing; section 3.2, learning rates that differ between layers).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdtl import FineTuning
+    >>> rng = np.random.default_rng(0)
+    >>> Xs = rng.normal(size=(400, 5))
+    >>> ys = (Xs[:, 0] + Xs[:, 1] > 0).astype(int)
+    >>> Xt = rng.normal(size=(30, 5))
+    >>> yt = np.where(Xt[:, 0] + Xt[:, 1] > 0.5, "high", "low")
+    >>> model = FineTuning(random_state=0).fit(Xs, ys, Xt, yt)
+    >>> model.classes_.tolist()
+    ['high', 'low']
+    >>> model.score(Xt, yt) > 0.8
+    True
+    """
+
+
+class FineTuningRegressor(_Tuning, DeepTransferRegressorBase):
+    """Pre-train a regression network on the source, then tune it to the labelled target rows.
+
+    Use it where some target rows have labels, the more the better, and where what a network
+    learns of the source is a good start for the target.
+    With few labelled rows freeze layers or keep `backbone_lr_factor` small. Without labels in the
+    target use :class:`~skdtl.DDCRegressor` or :class:`~skdtl.DANNRegressor`. With a pre-trained `module` no source is needed:
+    ``fit(None, None, Xt, yt)``. Standardise the columns first (StandardScaler in a Pipeline).
+
+    Parameters
+    ----------
+    n_frozen_layers : int, default=0
+        How many of the first hidden layers stay as they were pre-trained; 0 or more.
+    backbone_lr_factor : float, default=0.1
+        The learning rate of the hidden layers in tuning, as a multiple of the head's `lr`; 0 or
+        more.
+    unfreeze_every : int or None, default=None
+        Gradual unfreezing: tune the head alone first, and one more hidden layer, from the last
+        to the first, after every so many epochs; 1 or more. None tunes all from the beginning.
+    pretrain_epochs : int or None, default=None
+        Passes over the source, 1 or more; None means `max_epochs`.
+    module : nn.Module, callable or None, default=None
+        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
+        its weights, pre-trained ones for example, and is copied, never changed; a class or
+        another callable is called with the number of features and returns one. None means fully
+        connected layers.
+    hidden_layer_sizes : sequence of int, default=(100,)
+        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
+        None.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Their activation.
+    lr : float, default=1e-3
+        The learning rate, more than 0.
+    lr_schedule : {"constant", "decay"} or callable, default="constant"
+        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
+        the factor for the training progress p.
+    optimizer : {"adam", "sgd"} or callable, default="adam"
+        The optimiser; a torch.optim class is one such callable.
+    momentum : float, default=0.9
+        The momentum of "sgd", in [0, 1).
+    weight_decay : float, default=0.0
+        The L2 penalty on all weights, 0 or more.
+    max_epochs : int, default=100
+        Passes over the labelled target rows, 1 or more.
+    batch_size : int, default=128
+        At most so many rows are in a batch, 1 or more.
+    device : str or torch.device, default="cpu"
+        Where to train, for instance "cuda".
+    callbacks : list or None, default=None
+        skorch callbacks; the fit works on copies, to be found in ``net_``.
+    verbose : int, default=0
+        1 prints skorch's table of epochs, 2 a progress bar too.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights and of the rows' order.
+
+    Attributes
+    ----------
+    pretrain_history_ : skorch.history.History
+        What happened in each epoch of pre-training; only where there was a source.
+    source_classes_ : ndarray of shape (n_source_classes,)
+        The source's classes; only where there was a source.
+    net_ : skorch.NeuralNet
+        The trained net; the network is ``net_.module_``.
+    history_ : skorch.history.History
+        What happened in each epoch: ``train_loss``, of which
+        ``task_loss``, ``lam`` and what the alignments saw.
+    loss_curve_ : list of float
+        The training loss of each epoch.
+    n_iter_ : int
+        The number of epochs.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where no target row has a label, where there are neither source rows nor a module, or where
+        the training diverges: the loss or a weight is no number any more.
+
+    See Also
+    --------
+    FineTuning : The same for classes.
+
+    Notes
+    -----
+    Layers that can be frozen one by one are the fully connected ones, or the parts of a `module`
+    that is a plain nn.Sequential, cut before each weight matrix or filter bank; any other module
+    is one layer. Frozen layers stay in evaluation mode, so that batch normalisation keeps its
+    statistics and dropout is off. Labels are standardised inside, by the source's mean and
+    standard deviation where there is a source, so that the head is kept in the same units. Unlabelled target rows are not used.
+    Without a target the network is the pre-trained one.
+
+    References
+    ----------
+    Yosinski, Clune, Bengio, Lipson. How transferable are features in deep neural networks?
+    NIPS 2014 (layers copied, frozen or fine-tuned).
+
+    Oquab, Bottou, Laptev, Sivic. Learning and transferring mid-level image representations using
+    convolutional neural networks. CVPR 2014.
+
+    Howard, Ruder. Universal language model fine-tuning for text classification. ACL 2018
+    (section 3.3, gradual unfreezing; section 3.2, learning rates that differ between layers).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdtl import FineTuningRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> Xs = rng.normal(size=(400, 2))
+    >>> Xt = rng.normal(size=(30, 2))
+    >>> model = FineTuningRegressor(random_state=0)
+    >>> model = model.fit(Xs, 10 * Xs[:, 0], Xt, 10 * Xt[:, 0] + 5)
+    >>> model.score(Xt, 10 * Xt[:, 0] + 5) > 0.8
+    True
+    """
