@@ -1,0 +1,510 @@
+"""The core of every boosting method: one loop, to which a method gives its weight update.
+
+Rows stand in one array, the source's ``n_source`` first. An update is a pure function
+
+    ``update(weights, prediction) -> (weights, error, vote)``
+
+of the current row weights and of the new learner's predictions; ``vote`` is the learner's weight
+in the ensemble, at most 0 if it is no better than chance. `boost` runs the rounds, and
+`weighted_votes` and `weighted_median` combine the learners' predictions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import has_fit_parameter
+
+from .._params import Bool, HasMethod, Instance, Int, OneOf
+from ..base import DelegatingEstimator, Domain, fit_clone
+from ._base import SourceWeightsMixin, join_rows
+
+__all__ = [
+    "BoostedEstimator",
+    "Ensemble",
+    "adaboost_r2_update",
+    "boost",
+    "r2_losses",
+    "source_factor",
+    "tradaboost_r2_update",
+    "tradaboost_update",
+    "vote_start",
+    "weighted_median",
+    "weighted_votes",
+]
+
+RANDOM_STATE = (None, Int(0), Instance(np.random.RandomState))
+VOTE = OneOf("auto", "last_half", "all")
+
+
+def source_factor(n_source: int, n_rounds: int) -> float:
+    """Return TrAdaBoost's constant factor, by which a wrong source row loses weight.
+
+    Parameters
+    ----------
+    n_source : int
+        The number of source rows.
+    n_rounds : int
+        The number of rounds that are planned.
+
+    Returns
+    -------
+    beta : float
+        1 / (1 + sqrt(2 ln(n_source) / n_rounds)); 1 for a single row or none.
+    """
+    return 1 / (1 + np.sqrt(2 * np.log(max(n_source, 1)) / n_rounds))
+
+
+def tradaboost_update(weights, wrong, n_source, beta, n_classes=2, drift_correction=False):
+    """Do one round of TrAdaBoost's weight update (AdaBoost's where there is no source row).
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,)
+        Current weights, source rows first.
+    wrong : ndarray of shape (n,), bool
+        Which rows the new learner misclassifies.
+    n_source : int
+        The number of source rows.
+    beta : float
+        The factor for wrong source rows, at most 1.
+    n_classes : int, default=2
+        The number of classes.
+    drift_correction : bool, default=False
+        Whether all source weights grow by the factor by which the target's total weight grows.
+
+    Returns
+    -------
+    weights : ndarray of shape (n,)
+        The next round's weights, not normalised.
+    error : float
+        The weighted share of misclassified target rows.
+    vote : float
+        The learner's weight in the vote; at most 0 for one that is no better than chance.
+    """
+    target = weights[n_source:]
+    error = float(np.average(wrong[n_source:], weights=target))
+    vote = _log_odds(error, len(target)) + np.log(n_classes - 1)
+    updated = weights.copy()
+    updated[:n_source][wrong[:n_source]] *= beta
+    if error > 0:
+        updated[n_source:][wrong[n_source:]] *= np.exp(vote)
+    if drift_correction:
+        updated[:n_source] *= n_classes * (1 - error)
+    return updated, error, vote
+
+
+def _log_odds(error: float, n_rows: int) -> float:
+    """Return ln(1/beta_t); a perfect learner votes as if half a row were wrong."""
+    if error >= 1:
+        return -np.inf
+    error = error if error > 0 else 0.5 / n_rows
+    return float(np.log((1 - error) / error))
+
+
+def r2_losses(residuals, loss="linear", counted=None):
+    """Return AdaBoost.R2's adjusted errors, each in [0, 1].
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (n,)
+        Differences of labels and predictions.
+    loss : {"linear", "square", "exponential"}, default="linear"
+        The shape of the loss.
+    counted : ndarray of shape (n,), bool, default=None
+        The rows over which the largest residual is sought. None means all. The losses of other
+        rows are cut at 1.
+
+    Returns
+    -------
+    losses : ndarray of shape (n,)
+    """
+    size = np.abs(residuals)
+    largest = size.max() if counted is None else size[counted].max()
+    if largest == 0:
+        return np.where(size > 0, 1.0, 0.0)
+    losses = np.minimum(size / largest, 1.0)
+    if loss == "square":
+        return losses**2
+    if loss == "exponential":
+        return 1 - np.exp(-losses)
+    return losses
+
+
+def tradaboost_r2_update(weights, losses, n_source, beta):
+    """Do one round of TrAdaBoost.R2's weight update.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,)
+        Current weights, source rows first.
+    losses : ndarray of shape (n,)
+        The new learner's adjusted errors in [0, 1].
+    n_source : int
+        The number of source rows.
+    beta : float
+        The base of the factor ``beta ** loss`` of source rows, at most 1.
+
+    Returns
+    -------
+    weights : ndarray of shape (n,)
+        The next round's weights, not normalised.
+    error : float
+        The weighted mean of the target rows' losses.
+    vote : float
+        The learner's weight in the median; at most 0 where the error is 1/2 or more.
+    """
+    target = weights[n_source:]
+    error = float(np.average(losses[n_source:], weights=target))
+    vote = _log_odds(error, len(target))
+    updated = weights.copy()
+    updated[:n_source] *= beta ** losses[:n_source]
+    if error > 0:
+        updated[n_source:] *= np.exp(vote * losses[n_source:])
+    return updated, error, vote
+
+
+def adaboost_r2_update(weights, losses, n_frozen=0):
+    """Do one round of AdaBoost.R2's weight update; the first ``n_frozen`` weights stay.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,)
+        Current weights.
+    losses : ndarray of shape (n,)
+        The new learner's adjusted errors in [0, 1].
+    n_frozen : int, default=0
+        The number of leading rows that keep their weights. The others keep their total.
+
+    Returns
+    -------
+    weights : ndarray of shape (n,)
+        The next round's weights, of unchanged total.
+    error : float
+        The weighted mean of all losses.
+    vote : float
+        The learner's weight in the median; at most 0 where the error is 1/2 or more.
+    """
+    error = float(np.average(losses, weights=weights))
+    vote = _log_odds(error, np.count_nonzero(weights))
+    updated = weights.copy()
+    if error > 0:
+        moving = updated[n_frozen:]
+        total = moving.sum()
+        # beta^(1 - e) = beta * beta^(-e), of which normalising leaves beta^(-e).
+        moving *= np.exp(vote * losses[n_frozen:])
+        moving *= total / moving.sum()
+    return updated, error, vote
+
+
+def vote_start(n_kept: int, vote: str) -> int:
+    """Return the 0-based position of the first learner that votes.
+
+    Parameters
+    ----------
+    n_kept : int
+        The number of learners N.
+    vote : {"last_half", "all"}
+        Whether learners ceil(N/2) to N vote, counted from 1, or all.
+
+    Returns
+    -------
+    start : int
+    """
+    return 0 if vote == "all" else (n_kept + 1) // 2 - 1
+
+
+def weighted_votes(codes, weights, n_classes):
+    """Return each class's share of the weighted vote.
+
+    Parameters
+    ----------
+    codes : sequence of ndarray of shape (n,), int
+        Each learner's predicted classes as codes 0, 1, ...
+    weights : sequence of float
+        Each learner's weight.
+    n_classes : int
+        The number of classes.
+
+    Returns
+    -------
+    shares : ndarray of shape (n, n_classes)
+        Each row sums to 1.
+    """
+    votes = None
+    for predicted, weight in zip(codes, weights):
+        if votes is None:
+            votes = np.zeros((len(predicted), n_classes))
+            rows = np.arange(len(predicted))
+        votes[rows, predicted] += weight
+    return votes / np.sum(weights)
+
+
+def weighted_median(values, weights):
+    """Return the weighted median over learners: the least value with half the weight below or at.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_learners, n)
+        Each learner's predictions.
+    weights : ndarray of shape (n_learners,)
+        Each learner's weight.
+
+    Returns
+    -------
+    median : ndarray of shape (n,)
+    """
+    values = np.asarray(values)
+    order = np.argsort(values, axis=0, kind="stable")
+    below = np.cumsum(np.asarray(weights)[order], axis=0)
+    middle = np.argmax(below >= 0.5 * below[-1], axis=0)
+    return np.take_along_axis(values, np.take_along_axis(order, middle[None], axis=0), axis=0)[0]
+
+
+@dataclass
+class Ensemble:
+    """The learners that boosting kept.
+
+    Attributes
+    ----------
+    learners : list of estimators
+        One a round.
+    errors : ndarray of shape (n_kept,)
+        Their errors, as the update measured them.
+    votes : ndarray of shape (n_kept,)
+        Their weights in the vote.
+    predictions : list of ndarray
+        Their predictions of the rows ``kept_rows``.
+    path : ndarray of shape (n_kept + 1, n_recorded)
+        The recorded rows' weights before the first and after each round; the mean over all rows
+        is 1.
+    """
+
+    learners: list
+    errors: np.ndarray
+    votes: np.ndarray
+    predictions: list
+    path: np.ndarray
+
+
+def boost(
+    fit, update, weights, n_rounds, *, keep_first=False, recorded=slice(0), kept_rows=slice(0)
+) -> Ensemble:
+    """Boost: fit a learner to weighted rows, update the weights by its errors, and again.
+
+    Boosting stops before `n_rounds` at a learner that is no better than chance, which is not
+    kept, and after a learner without error, which is. So it may keep none.
+
+    Parameters
+    ----------
+    fit : callable
+        ``fit(weights)`` returns a fitted learner and its predictions of all rows.
+    update : callable
+        ``update(weights, prediction)`` returns new weights, the error and the vote.
+    weights : ndarray of shape (n,)
+        The first round's weights; they are normalised to mean 1.
+    n_rounds : int
+        The largest number of rounds.
+    keep_first : bool, default=False
+        Whether a first learner that is no better than chance is kept, with a vote of 1.
+    recorded : slice
+        The rows whose weights are recorded.
+    kept_rows : slice
+        The rows whose predictions are kept.
+
+    Returns
+    -------
+    ensemble : Ensemble
+    """
+    learners, errors, votes, predictions = [], [], [], []
+    weights = weights / weights.mean()
+    path = np.empty((n_rounds + 1, len(weights[recorded])))
+    path[0] = weights[recorded]
+    while len(learners) < n_rounds:
+        learner, prediction = fit(weights)
+        updated, error, vote = update(weights, prediction)
+        failed = vote <= 0
+        if failed and (learners or not keep_first):
+            break
+        if failed:
+            updated, vote = weights, 1.0
+        weights = updated / updated.mean()
+        learners.append(learner)
+        errors.append(error)
+        votes.append(vote)
+        predictions.append(prediction[kept_rows].copy())
+        path[len(learners)] = weights[recorded]
+        if failed or error == 0:
+            break
+    return Ensemble(
+        learners, np.array(errors), np.array(votes), predictions, path[: len(learners) + 1]
+    )
+
+
+class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
+    """Base class of the boosting methods: base learners, their seeds and the learners kept."""
+
+    _unpickled: ClassVar[tuple[str, ...]] = ("source_weights_", "source_weights_path_")
+    _params: ClassVar[dict[str, Any]] = {
+        "estimator": (None, HasMethod("fit")),
+        "n_estimators": Int(1),
+        "resample": Bool(),
+        "random_state": RANDOM_STATE,
+    }
+
+    def _check_learner(self) -> None:
+        """Check that the base learner fits the method, before anything is computed."""
+        learner = self._estimator()
+        name, kind = type(self).__name__, type(learner).__name__
+        if is_classifier(self) and not is_classifier(learner):
+            raise ValueError(f"{name} needs a classifier as its estimator, but {kind} is none.")
+        if is_regressor(self) and not is_regressor(learner):
+            raise ValueError(f"{name} needs a regressor as its estimator, but {kind} is none.")
+        last = learner.steps[-1][1] if isinstance(learner, Pipeline) else learner
+        if not self.resample and not has_fit_parameter(last, "sample_weight"):
+            raise ValueError(
+                f"The estimator {type(last).__name__} takes no sample_weight in fit, but {name} "
+                "weighs its rows. Use one that does, such as a tree or LogisticRegression, or "
+                "set resample=True to draw rows by weight instead."
+            )
+
+    def _fit_learner(self, X, y, weights, rng):
+        """Fit one seeded base learner to weighted (or by weight drawn) rows."""
+        learner = seeded_clone(self._estimator(), rng)
+        if not self.resample:
+            return fit_clone(learner, X, y, weights)
+        rows = draw_rows(weights, y if is_classifier(self) else None, rng)
+        return fit_clone(learner, X[rows], y[rows])
+
+    def _boost_domains(self, source: Domain, target: Domain, update, source_mass=None):
+        """Boost over the source and the labelled target rows; a fallback if no learner is kept.
+
+        ``update(weights, wrong or residual, n_source)`` is the method's weight update, and
+        ``source_mass`` the share of the source in the initial weights (None: all rows alike).
+        Sets every fitted attribute but those of the vote.
+        """
+        self._check_learner()
+        rng = check_random_state(self.random_state)
+        alone = target is source  # then there is no source: plain AdaBoost
+        target = target.labelled_rows()
+        n_source = 0 if alone else len(source)
+        if alone:
+            X, codes = source.X, source.y
+        else:
+            X, codes = join_rows(source.X, target.X), np.concatenate([source.y, target.y])
+        y = self._decode(codes)
+        weights = np.ones(len(y))
+        if source_mass is not None and not alone:
+            weights[:n_source] = source_mass / n_source
+            weights[n_source:] = (1 - source_mass) / len(target)
+
+        def fit(weights):
+            learner = self._fit_learner(X, y, weights, rng)
+            return learner, learner.predict(X)
+
+        def compare(weights, prediction):
+            difference = prediction != y if is_classifier(self) else prediction - y
+            return update(weights, difference, n_source)
+
+        # Where there is no source, its weights are those of the rows that stand for it.
+        recorded = slice(len(source))
+        ensemble = boost(
+            fit,
+            compare,
+            weights,
+            self.n_estimators,
+            recorded=recorded,
+            kept_rows=slice(n_source, None) if self.vote == "auto" and not alone else slice(0),
+        )
+        if not ensemble.learners:
+            # The target alone: the limit that boosting tends to as the source loses its weight.
+            weights[:n_source] = 0
+            weights[n_source:] = 1
+            learner, prediction = fit(weights)
+            _, error, _ = compare(weights, prediction)
+            weights /= weights.mean()
+            ensemble = Ensemble(
+                [learner],
+                np.array([error]),
+                np.ones(1),
+                [prediction[n_source:]],
+                np.stack([ensemble.path[0], weights[recorded]]),
+            )
+        self.estimators_ = ensemble.learners
+        self.estimator_errors_ = ensemble.errors
+        self.estimator_weights_ = ensemble.votes
+        self.source_weights_path_ = ensemble.path
+        self.source_weights_ = ensemble.path[-1]
+        self.vote_ = "all" if alone else self._choose_vote(ensemble, target)
+
+    def _choose_vote(self, ensemble: Ensemble, target: Domain) -> str:
+        """Return which learners vote: "last_half" or "all"."""
+        if self.vote != "auto":
+            return self.vote
+        y = self._decode(target.y)
+        errors = {}
+        for vote in ("last_half", "all"):
+            start = vote_start(len(ensemble.learners), vote)
+            combined = self._combine(ensemble.predictions[start:], ensemble.votes[start:])
+            errors[vote] = self._training_error(combined, y)
+        return "last_half" if errors["last_half"] <= errors["all"] else "all"
+
+    def _voting(self, n_kept: int | None = None):
+        """Return the learners that vote after ``n_kept`` rounds (None: all), and their weights."""
+        n_kept = len(self.estimators_) if n_kept is None else n_kept
+        start = vote_start(n_kept, self.vote_)
+        return slice(start, n_kept), self.estimator_weights_[start:n_kept]
+
+
+def seeded_clone(estimator, rng):
+    """Clone an estimator and give each of its ``random_state`` parameters a fresh seed.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        Left as it is.
+    rng : numpy.random.RandomState
+        Drawn from once for each such parameter.
+
+    Returns
+    -------
+    seeded : estimator object
+    """
+    seeded = clone(estimator)
+    seeds = {
+        name: rng.randint(np.iinfo(np.int32).max)
+        for name in sorted(seeded.get_params(deep=True))
+        if name == "random_state" or name.endswith("__random_state")
+    }
+    return seeded.set_params(**seeds) if seeds else seeded
+
+
+def draw_rows(weights, y, rng):
+    """Draw as many rows as there are, with replacement and by weight.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,)
+        Non-negative weights.
+    y : ndarray of shape (n,) or None
+        Classes: one row of each is drawn first, so that no class is lost.
+    rng : numpy.random.RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    rows : ndarray of shape (n,), int
+    """
+    rows = rng.choice(len(weights), size=len(weights), p=weights / weights.sum())
+    if y is not None:
+        for k, label in enumerate(np.unique(y)):
+            members = np.flatnonzero(y == label)
+            share = weights[members]
+            share = share / share.sum() if share.sum() > 0 else None
+            rows[k] = rng.choice(members, p=share)
+    return rows
