@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .._params import Callable, Instance, Int, OneOf, Real, SequenceOf
-from ..base import Domain, TransferEstimator
+from ..base import Domain, TransferEstimator, TransferTags
 from .alignments import Alignment
 from .net import (
     ACTIVATIONS,
@@ -238,24 +238,43 @@ class DeepTransferEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
                 outputs.append(output.cpu().numpy())
         return np.concatenate(features), np.concatenate(outputs)
 
-    def transform(self, X):
+    def transform(self, X, domain="target"):
         """Map rows to the features of the last hidden layer, the bottleneck.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of either domain: both are mapped by the same network.
+            Rows.
+        domain : {"target", "source"}, default="target"
+            Where they come from. The same network maps both.
 
         Returns
         -------
         features : ndarray of shape (n_samples, width of the last hidden layer)
         """
-        return self._infer(self._check_X(X))[0]
+        X = self._check_X(X)
+        if domain not in ("target", "source"):
+            raise ValueError(f"domain must be 'target' or 'source'; got {domain!r}.")
+        return self._infer(X)[0]
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = False
-        return tags
+    def fit_transform(
+        self, Xs, ys, Xt=None, yt=None, *, sample_domain=None, hide_target_labels=False
+    ):
+        """Fit, then map the rows in Xs; the parameters are those of ``fit``.
+
+        Returns
+        -------
+        features : ndarray of shape (n_samples, width of the last hidden layer)
+        """
+        self.fit(
+            Xs,
+            ys,
+            Xt,
+            yt,
+            sample_domain=sample_domain,
+            hide_target_labels=hide_target_labels,
+        )
+        return self.transform(Xs)
 
 
 class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
@@ -403,6 +422,10 @@ def _inference_dtype(network: Network, n_features: int) -> torch.dtype:
 
 class _AnyAlignments:
     """The constructor of the twins below."""
+
+    @property
+    def _transfer_tags(self) -> TransferTags:
+        return TransferTags("used", unlabelled_target=bool(self.alignments))
 
     _params: ClassVar[dict[str, Any]] = {
         "alignments": SequenceOf(Instance(Alignment)),

@@ -148,7 +148,7 @@ class _Rows:
 
     def __init__(self, X, y, batch_size: int, seed: int, device: torch.device):
         self.mapped = _memory_mapped(X)
-        self.X = X if self.mapped else torch.as_tensor(X, dtype=torch.float32, device=device)
+        self.X = X if self.mapped else torch.as_tensor(_writable(X)).to(device)
         self.y = None if y is None else y.to(device)
         self.device = device
         self.generator = torch.Generator().manual_seed(seed)
@@ -167,8 +167,7 @@ class _Rows:
         rows = self.slices[self.next]
         self.next += 1
         if self.mapped:
-            X = np.asarray(self.X[self.order[rows]], dtype=np.float32)
-            x = torch.as_tensor(X, device=self.device)
+            x = torch.as_tensor(_writable(self.X[self.order[rows]])).to(self.device)
         else:
             x = self.shuffled[rows]
         return x, None if self.y is None else self.shuffled_y[rows]
@@ -183,6 +182,12 @@ class _Rows:
             self.shuffled = self.X[order]
         if self.y is not None:
             self.shuffled_y = self.y[order]
+
+
+def _writable(X) -> np.ndarray:
+    """Return rows in float32; torch warns of arrays that it could not write to."""
+    X = np.asarray(X, dtype=np.float32)
+    return X if X.flags.writeable else X.copy()
 
 
 def _memory_mapped(X) -> bool:
