@@ -6,11 +6,10 @@ as Markdown for the README.
 
 from docutils import nodes
 from docutils.statemachine import StringList
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import get_tags
 from sphinx.util.docutils import SphinxDirective
 
-from skdtl.base import DelegatingEstimator
 from skdtl.utils import all_estimators
 
 FAMILIES = {
@@ -28,14 +27,14 @@ def table():
     """Rows of cells, by family."""
     rows = []
     for name, cls in all_estimators():
-        estimator = cls()
-        tags = get_tags(estimator).transfer_tags
+        tags = get_tags(cls()).transfer_tags
         family = cls.__module__.split(".")[1]
-        if isinstance(estimator, DelegatingEstimator):
-            predicts = "as its estimator"
+        if issubclass(cls, ClassifierMixin):
+            predicts = "classes"
+        elif issubclass(cls, RegressorMixin):
+            predicts = "numbers"
         else:
-            kinds = (("classes", is_classifier), ("numbers", is_regressor))
-            predicts = " ".join(word for word, is_kind in kinds if is_kind(estimator))
+            predicts = "as its estimator"
         unlabelled = "used" if tags.unlabelled_target else "ignored"
         rows.append((family, [name, FAMILIES[family], tags.target_labels, unlabelled, predicts]))
     order = list(FAMILIES)
