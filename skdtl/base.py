@@ -14,7 +14,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+    is_classifier,
+    is_regressor,
+)
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, check_array, get_tags
 from sklearn.utils.metadata_routing import UNUSED
@@ -33,6 +40,7 @@ from .domains import check_sample_domain, is_missing_label, label_column, tidy_l
 __all__ = [
     "DelegatingEstimator",
     "Domain",
+    "DomainTransformerMixin",
     "NoTargetWarning",
     "TransferEstimator",
     "TransferEstimatorTags",
@@ -439,7 +447,7 @@ def _offers(method: str):
     """Tell, for available_if, whether the wrapped estimator has a method."""
 
     def check(self) -> bool:
-        estimator = getattr(self, "estimator_", None) or self._estimator()
+        estimator = self.estimator_ if hasattr(self, "estimator_") else self._estimator()
         getattr(estimator, method)  # its AttributeError says what is missing
         return True
 
@@ -569,13 +577,87 @@ class DelegatingEstimator(TransferEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inner = get_tags(self._estimator())
+        estimator = self._estimator()
+        if estimator is None:  # a pure transformer
+            tags.target_tags.required = False
+            tags.input_tags.sparse = self._takes_sparse
+            tags.input_tags.allow_nan = False
+            return tags
+        inner = get_tags(estimator)
         tags.estimator_type = inner.estimator_type
         tags.classifier_tags = inner.classifier_tags
         tags.regressor_tags = inner.regressor_tags
         tags.input_tags.sparse = self._takes_sparse and inner.input_tags.sparse
         tags.input_tags.allow_nan = self._takes_nan and inner.input_tags.allow_nan
         return tags
+
+
+class DomainTransformerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Gives ``transform`` and ``fit_transform`` to estimators that move rows to another space.
+
+    A subclass writes ``_map(X, domain)`` for validated rows and sets ``_n_features_out``.
+    """
+
+    def transform(self, X, domain="target"):
+        """Map rows to the space in which the domains are alike.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of one domain.
+        domain : {"target", "source"}, default="target"
+            The domain that the rows belong to. It counts only where the two domains are mapped by
+            different functions.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features_out)
+        """
+        if domain not in ("source", "target"):
+            raise ValueError(f"domain must be 'source' or 'target'; got {domain!r}.")
+        return self._map(self._check_X(X), domain)
+
+    def fit_transform(
+        self, Xs, ys=None, Xt=None, yt=None, *, sample_domain=None, hide_target_labels=False
+    ):
+        """Fit, and map the rows given first, each by its own domain's map.
+
+        Parameters
+        ----------
+        Xs : array-like of shape (n_s, n_features)
+            Source rows; in stacked form the rows of all domains.
+        ys : array-like of shape (n_s,), default=None
+            Source labels; in stacked form the labels of all rows.
+        Xt : array-like of shape (n_t, n_features), default=None
+            Target rows.
+        yt : array-like of shape (n_t,), default=None
+            Target labels.
+        sample_domain : array-like of shape (n_samples,), int, default=None
+            Positive for source rows, negative for target rows.
+        hide_target_labels : bool, default=False
+            Train as if no target row had a label.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_s, n_features_out)
+            The mapped rows of `Xs`, in the order given. A following step of a Pipeline so trains
+            on adapted rows.
+        """
+        options = {"sample_domain": sample_domain, "hide_target_labels": hide_target_labels}
+        self.fit(Xs, ys, Xt, yt, **options)
+        X = self._check_X(Xs)
+        if sample_domain is None:
+            return self._map(X, "source")
+        from_source = check_sample_domain(sample_domain, _num_samples(X)) > 0
+        source = self._map(X[from_source], "source")
+        mapped = np.empty((len(from_source), source.shape[1]), dtype=source.dtype)
+        mapped[from_source] = source
+        mapped[~from_source] = self._map(X[~from_source], "target")
+        return mapped
+
+    @abstractmethod
+    def _map(self, X, domain: str):
+        """Map validated rows of one domain, "source" or "target"."""
 
 
 def fit_clone(estimator, X, y, sample_weight=None):
