@@ -82,17 +82,17 @@ class Mapper(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DelegatingEstima
         return self._map(X, domain)
 
     def fit_transform(
-        self, Xs, ys=None, Xt=None, yt=None, *, sample_domain=None, hide_target_labels=False
+        self, X, y=None, Xt=None, yt=None, *, sample_domain=None, hide_target_labels=False
     ):
-        """Fit, and map the first argument's rows, each by the map of its own domain.
+        """Fit, and map the rows of `X`, each by the map of its own domain.
 
         The next step of a Pipeline thereby trains on adapted source rows.
 
         Parameters
         ----------
-        Xs : array-like of shape (n_s, n_features)
+        X : array-like of shape (n_s, n_features)
             Source rows; in stacked form the rows of all domains.
-        ys : array-like of shape (n_s,), default=None
+        y : array-like of shape (n_s,), default=None
             Source labels; in stacked form the labels of all rows. May be left out where
             `estimator` is "passthrough".
         Xt : array-like of shape (n_t, n_features), default=None
@@ -107,10 +107,10 @@ class Mapper(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DelegatingEstima
         Returns
         -------
         Z : ndarray of shape (n_samples, n_features_out)
-            The mapped rows of `Xs`, in the given order.
+            In the order of `X`.
         """
-        self.fit(Xs, ys, Xt, yt, sample_domain=sample_domain, hide_target_labels=hide_target_labels)
-        X = self._check_X(Xs)
+        self.fit(X, y, Xt, yt, sample_domain=sample_domain, hide_target_labels=hide_target_labels)
+        X = self._check_X(X)
         if sample_domain is None:
             return self._map(X, "source")
         from_source = np.asarray(sample_domain) > 0
