@@ -618,15 +618,15 @@ class DomainTransformerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return self._map(self._check_X(X), domain)
 
     def fit_transform(
-        self, Xs, ys=None, Xt=None, yt=None, *, sample_domain=None, hide_target_labels=False
+        self, X, y=None, Xt=None, yt=None, *, sample_domain=None, hide_target_labels=False
     ):
         """Fit, and map the rows given first, each by its own domain's map.
 
         Parameters
         ----------
-        Xs : array-like of shape (n_s, n_features)
+        X : array-like of shape (n_s, n_features)
             Source rows; in stacked form the rows of all domains.
-        ys : array-like of shape (n_s,), default=None
+        y : array-like of shape (n_s,), default=None
             Source labels; in stacked form the labels of all rows.
         Xt : array-like of shape (n_t, n_features), default=None
             Target rows.
@@ -640,12 +640,12 @@ class DomainTransformerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Returns
         -------
         X_new : ndarray of shape (n_s, n_features_out)
-            The mapped rows of `Xs`, in the order given. A following step of a Pipeline so trains
+            The mapped rows of `X`, in the order given. A following step of a Pipeline so trains
             on adapted rows.
         """
         options = {"sample_domain": sample_domain, "hide_target_labels": hide_target_labels}
-        self.fit(Xs, ys, Xt, yt, **options)
-        X = self._check_X(Xs)
+        self.fit(X, y, Xt, yt, **options)
+        X = self._check_X(X)
         if sample_domain is None:
             return self._map(X, "source")
         from_source = check_sample_domain(sample_domain, _num_samples(X)) > 0
