@@ -18,7 +18,7 @@ N_SEEDS, N_LABELS = 10, 20
 METHODS = [
     (lambda seed: SourceOnly(LogisticRegression()), False),
     (lambda seed: BIW(LogisticRegression()), False),
-    (lambda seed: TCA(LogisticRegression()), False),
+    (lambda seed: TCA(estimator=LogisticRegression()), False),
     (lambda seed: DDC(random_state=seed), False),
     (lambda seed: DANN(random_state=seed), False),
     (lambda seed: TargetOnly(LogisticRegression()), True),
