@@ -1,0 +1,66 @@
+"""MMD² against sums over pairs, closed forms and its behaviour under the null hypothesis."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.testing import assert_allclose
+from sklearn.metrics.pairwise import cosine_similarity
+
+from skdtl.discrepancy import mmd2
+from skdtl.kernels import kernel_gamma
+
+rng = np.random.default_rng(0)
+Xs, Xt = rng.normal(size=(6, 2)), rng.normal([1, 0], size=(9, 2))
+
+
+def rbf(x, y):
+    return np.exp(-0.4 * ((x - y) ** 2).sum())
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_the_sum_over_pairs(sparse):
+    within = [[rbf(x, y) for x in X for y in X] for X in (Xs, Xt)]
+    others = [[rbf(X[i], X[j]) for i in range(len(X)) for j in range(len(X)) if i != j]
+              for X in (Xs, Xt)]  # fmt: skip
+    between = np.mean([rbf(x, y) for x in Xs for y in Xt])
+    rows = [scipy.sparse.csr_array(X) if sparse else X for X in (Xs, Xt)]
+    biased = np.mean(within[0]) + np.mean(within[1]) - 2 * between
+    unbiased = np.mean(others[0]) + np.mean(others[1]) - 2 * between
+    assert_allclose(mmd2(*rows, gamma=0.4), biased)
+    assert_allclose(mmd2(*rows, gamma=0.4, biased=False), unbiased)
+
+
+def test_linear_is_the_distance_of_the_means():
+    assert_allclose(mmd2(Xs, Xt, "linear"), ((Xs.mean(0) - Xt.mean(0)) ** 2).sum())
+
+
+def test_the_default_width_is_the_median_of_both_samples():
+    gamma = kernel_gamma(np.vstack([Xs, Xt]), "rbf", "median")
+    assert mmd2(Xs, Xt) == mmd2(Xs, Xt, gamma=gamma)
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf", "poly", "laplacian", cosine_similarity])
+def test_same_sample_and_symmetry(kernel):
+    options = {"gamma": "scale"}
+    assert_allclose(mmd2(Xs, Xs, kernel, **options), 0, atol=1e-12)
+    assert_allclose(mmd2(Xs, Xt, kernel, **options), mmd2(Xt, Xs, kernel, **options))
+    assert mmd2(Xs, Xt, kernel, **options) > 0.01
+
+
+def test_unbiased_is_zero_on_average_and_biased_is_not():
+    values = {True: [], False: []}
+    for seed in range(300):
+        A, B = np.random.default_rng(seed).normal(size=(2, 10, 2))
+        for biased in values:
+            values[biased].append(mmd2(A, B, gamma=0.5, biased=biased))
+    error = np.std(values[False]) / np.sqrt(300)
+    assert abs(np.mean(values[False])) < 3 * error
+    assert np.mean(values[True]) > 10 * error
+    assert np.min(values[True]) >= 0 > np.min(values[False])
+
+
+def test_unbiased_needs_two_rows():
+    with pytest.raises(ValueError, match="at least 2 rows"):
+        mmd2(Xs[:1], Xt, gamma=1.0, biased=False)

@@ -1,0 +1,71 @@
+"""Kernel matrices against the formulas, written out entry by entry."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.testing import assert_allclose
+from sklearn.gaussian_process.kernels import RBF
+
+from skdtl.kernels import kernel_gamma, kernel_matrix
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(7, 3)), rng.normal(size=(5, 3)) + 1
+
+FORMULAS = {
+    "linear": lambda x, y: x @ y,
+    "rbf": lambda x, y: np.exp(-0.3 * ((x - y) ** 2).sum()),
+    "poly": lambda x, y: (0.3 * (x @ y) + 0.7) ** 4,
+    "laplacian": lambda x, y: np.exp(-0.3 * np.abs(x - y).sum()),
+}
+
+
+@pytest.mark.parametrize("kernel", FORMULAS)
+@pytest.mark.parametrize("sparse", [False, True])
+def test_each_kernel_is_its_formula(kernel, sparse):
+    rows = (scipy.sparse.csr_array(X), scipy.sparse.csr_array(Y)) if sparse else (X, Y)
+    options = {"gamma": 0.3, "degree": 4, "coef0": 0.7}
+    expected = [[FORMULAS[kernel](x, y) for y in Y] for x in X]
+    assert_allclose(kernel_matrix(*rows, kernel, **options), expected)
+    expected = [[FORMULAS[kernel](x, y) for y in X] for x in X]
+    assert_allclose(kernel_matrix(rows[0], kernel=kernel, **options), expected)
+
+
+def test_a_callable_returns_the_whole_matrix():
+    assert_allclose(kernel_matrix(X, Y, RBF(2.0)), kernel_matrix(X, Y, "rbf", gamma=1 / 8))
+    with pytest.raises(ValueError, match=r"shape \(7,\) for 7 and 5 rows"):
+        kernel_matrix(X, Y, lambda X, Y: np.ones(len(X)))
+    with pytest.raises(ValueError, match="infinite or not a number"):
+        kernel_matrix(X, Y, lambda X, Y: np.full((len(X), len(Y)), np.nan))
+    with pytest.raises(ValueError, match="kernel must be one of"):
+        kernel_matrix(X, Y, "cubic")
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_rules_for_gamma(sparse):
+    rows = scipy.sparse.csr_array(X) if sparse else X
+    n = len(X)
+    distances = [np.linalg.norm(X[i] - X[j]) for i in range(n) for j in range(i)]
+    city_block = [np.abs(X[i] - X[j]).sum() for i in range(n) for j in range(i)]
+    assert_allclose(kernel_gamma(rows, "rbf", "scale"), 1 / (3 * X.var()))
+    assert_allclose(kernel_gamma(rows, "poly", "scale"), 1 / (3 * X.var()))
+    assert_allclose(kernel_gamma(rows, "laplacian", "scale"), 1 / (3 * X.std()))
+    assert_allclose(kernel_gamma(rows, "rbf", "auto"), 1 / 3)
+    assert_allclose(kernel_gamma(rows, "rbf", "median"), 1 / (2 * np.median(distances) ** 2))
+    assert_allclose(kernel_gamma(rows, "laplacian", "median"), 1 / np.median(city_block))
+    assert kernel_gamma(rows, "rbf", 0.25) == 0.25
+    assert kernel_gamma(np.ones((3, 2)), "rbf", "scale") == 1.0
+    with pytest.raises(ValueError, match="is no rule for the kernel 'poly'"):
+        kernel_gamma(rows, "poly", "median")
+
+
+def test_a_rule_looks_at_the_rows_of_both_sides():
+    both = kernel_gamma(np.vstack([X, Y]), "rbf", "scale")
+    assert_allclose(
+        kernel_matrix(X, Y, "rbf", gamma="scale"), kernel_matrix(X, Y, "rbf", gamma=both)
+    )
+
+
+def test_single_precision_stays():
+    assert kernel_matrix(X.astype(np.float32), kernel="rbf").dtype == np.float32
