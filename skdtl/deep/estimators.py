@@ -124,18 +124,26 @@ class DeepTransferEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
             return Network(layers, n_outputs or self._n_outputs(), example)
 
     def _train(
-        self, network: Network, source: Domain, target: Domain | None, seeds, **changes
+        self,
+        network: Network,
+        source: Domain,
+        target: Domain | None,
+        seeds,
+        alignments: Sequence[Alignment] | None = None,
+        **changes,
     ) -> DeepNet:
         """Train a network, with alignments if there is a target; return the fitted net.
 
         `changes` are parameters of the net that differ from the estimator's own.
         """
         device = self._device()
+        if target is None:
+            alignments = ()
+        elif alignments is None:
+            alignments = self._alignments()
         with seeded(seeds["alignments"], device):
             alignments = initialized_alignments(
-                self._alignments() if target is not None else (),
-                network.widths,
-                network.head.out_features,
+                alignments, network.widths, network.head.out_features
             )
         optimizer, options = self._optimizer()
         callbacks = list(copy.deepcopy(self.callbacks) or ())

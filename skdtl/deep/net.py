@@ -96,6 +96,7 @@ class Network(nn.Module):
         with torch.no_grad():
             self.widths = [f.shape[1] for f in self.features(example)]
         self.head = nn.Linear(self.widths[-1], n_outputs)
+        self.train()
 
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the output of every hidden layer, flattened to one row per sample."""
@@ -307,14 +308,32 @@ class DeepNet(NeuralNet):
         return super().get_iterator(dataset, training=training)
 
     def partial_fit(self, X, y=None, classes=None, **fit_params):
-        """Train on paired batches. An interruption is passed on: half a training is none."""
+        """Train on paired batches until the last epoch, or until a callback ends the training.
+
+        skorch's callbacks do so by a KeyboardInterrupt at the end of an epoch. A user's own
+        interruption is passed on: half a training is none.
+        """
+        self.ended_by_callback_ = False
         self.notify("on_train_begin", X=X, y=y)
-        self.fit_loop(X)
+        try:
+            self.fit_loop(X)
+        except KeyboardInterrupt:
+            if not self.ended_by_callback_:
+                raise
         self.notify("on_train_end", X=X, y=y)
         return self
 
+    def notify(self, method_name, **cb_kwargs):
+        """Call a method of the net and of all callbacks."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt:
+            self.ended_by_callback_ = method_name == "on_epoch_end"
+            raise
+
     def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Count the steps to come."""
+        """Switch to training, and count the steps to come."""
+        self._set_training(True)
         self.clock_ = _Clock(self.max_epochs * len(X))
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
@@ -370,6 +389,7 @@ class DeepNet(NeuralNet):
         """Record the epoch's means."""
         for name, values in self.seen_.items():
             self.history.record(name, float(np.mean(values)))
+        self.seen_ = {}
 
     def on_train_end(self, net, X=None, y=None, **kwargs):
         """Make sure that the last step left numbers behind."""

@@ -126,7 +126,7 @@ class _Confusion:
                 )
             return self.adaptation_layer
         network = self._network(source, seeds)
-        net = self._train(network, source, target, seeds, alignments=[])
+        net = self._train(network, source, target, seeds, alignments=())
         self.layer_mmd_ = self._mmd(net.module_, *self._some_rows(source, target, seeds))
         return 1 + int(np.argmin(self.layer_mmd_))
 
@@ -302,8 +302,8 @@ class DDCRegressor(_Confusion, DeepTransferRegressorBase):
     it has one weight λ, trains as steadily as a plain network, and needs no labels in the target.
     Don't where the labels' distributions differ much between the domains: the features'
     means then ought to differ. Where the domains differ by more than the means of their features,
-    try ``kernel="rbf"`` or :class:`~skdtl.DANNRegressor`. Standardise the columns first (StandardScaler in
-    a Pipeline).
+    try ``kernel="rbf"`` or :class:`~skdtl.DANNRegressor`. Standardise the columns first
+    (StandardScaler in a Pipeline).
 
     Parameters
     ----------

@@ -163,8 +163,9 @@ class FineTuning(_Tuning, DeepTransferClassifierBase):
     Use it where some target rows have labels, the more the better, and where what a network
     learns of the source is a good start for the target, even if the target has other classes.
     With few labelled rows freeze layers or keep `backbone_lr_factor` small. Without labels in the
-    target use :class:`~skdtl.DDC` or :class:`~skdtl.DANN`. With a pre-trained `module` no source is needed:
-    ``fit(None, None, Xt, yt)``. Standardise the columns first (StandardScaler in a Pipeline).
+    target use :class:`~skdtl.DDC` or :class:`~skdtl.DANN`. With a pre-trained `module` no source is
+    needed: ``fit(None, None, Xt, yt)``. Standardise the columns first (StandardScaler in a
+    Pipeline).
 
     Parameters
     ----------
@@ -287,8 +288,9 @@ class FineTuningRegressor(_Tuning, DeepTransferRegressorBase):
     Use it where some target rows have labels, the more the better, and where what a network
     learns of the source is a good start for the target.
     With few labelled rows freeze layers or keep `backbone_lr_factor` small. Without labels in the
-    target use :class:`~skdtl.DDCRegressor` or :class:`~skdtl.DANNRegressor`. With a pre-trained `module` no source is needed:
-    ``fit(None, None, Xt, yt)``. Standardise the columns first (StandardScaler in a Pipeline).
+    target use :class:`~skdtl.DDCRegressor` or :class:`~skdtl.DANNRegressor`. With a pre-trained
+    `module` no source is needed: ``fit(None, None, Xt, yt)``. Standardise the columns first
+    (StandardScaler in a Pipeline).
 
     Parameters
     ----------
@@ -372,8 +374,9 @@ class FineTuningRegressor(_Tuning, DeepTransferRegressorBase):
     that is a plain nn.Sequential, cut before each weight matrix or filter bank; any other module
     is one layer. Frozen layers stay in evaluation mode, so that batch normalisation keeps its
     statistics and dropout is off. Labels are standardised inside, by the source's mean and
-    standard deviation where there is a source, so that the head is kept in the same units. Unlabelled target rows are not used.
-    Without a target the network is the pre-trained one.
+    standard deviation where there is a source, so that the head is kept in the same units: labels
+    of the target that come in other units are better converted first.
+    Unlabelled target rows are not used. Without a target the network is the pre-trained one.
 
     References
     ----------
