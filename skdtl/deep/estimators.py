@@ -8,19 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import (
-    ClassifierMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    RegressorMixin,
-    TransformerMixin,
-)
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from skorch.callbacks import ProgressBar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .._params import Callable, Instance, Int, OneOf, Real, SequenceOf
-from ..base import Domain, TransferEstimator, TransferTags
+from ..base import Domain, DomainTransformerMixin, TransferEstimator, TransferTags
 from .alignments import Alignment
 from .net import (
     ACTIVATIONS,
@@ -52,7 +47,7 @@ TRAINING_PARAMS: dict[str, Any] = {
     "weight_decay": Real(0, None),
     "max_epochs": Int(1),
     "batch_size": Int(1),
-    "device": (Instance(str, torch.device)),
+    "device": Instance(str, torch.device),
     "callbacks": (None, Instance(list, tuple)),
     "verbose": Int(0),
 }
@@ -74,7 +69,7 @@ class _MaskedSquaredError(nn.Module):
         return F.mse_loss(prediction[labelled, 0], y[labelled])
 
 
-class DeepTransferEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TransferEstimator):
+class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
     """What all deep estimators share: build a network, train it on paired batches, apply it.
 
     A method overrides ``_alignments``, and ``_layers`` or ``_fit`` where it needs more.
@@ -101,7 +96,7 @@ class DeepTransferEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
                 raise ValueError(
                     f"module must be or return a torch.nn.Module; it returned {module!r}."
                 )
-        return split_layers(copy.deepcopy(module))
+        return split_layers(copy.deepcopy(module).cpu())
 
     def _fit(self, source: Domain, target: Domain) -> None:
         seeds = self._seeds()
@@ -130,11 +125,13 @@ class DeepTransferEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
         target: Domain | None,
         seeds,
         alignments: Sequence[Alignment] | None = None,
+        callbacks=(),
         **changes,
     ) -> DeepNet:
         """Train a network, with alignments if there is a target; return the fitted net.
 
-        `changes` are parameters of the net that differ from the estimator's own.
+        `callbacks` are the method's own, in addition to the user's; `changes` are parameters of the
+        net that differ from the estimator's.
         """
         device = self._device()
         if target is None:
@@ -146,7 +143,7 @@ class DeepTransferEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
                 alignments, network.widths, network.head.out_features
             )
         optimizer, options = self._optimizer()
-        callbacks = list(copy.deepcopy(self.callbacks) or ())
+        callbacks = [*(copy.deepcopy(self.callbacks) or ()), *callbacks]
         if self.verbose > 1:
             callbacks.append(("progress_bar", ProgressBar()))
         settings: dict[str, Any] = {
@@ -160,11 +157,10 @@ class DeepTransferEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
             "batch_size": self.batch_size,
             "device": str(device),
             "verbose": self.verbose,
-            "callbacks": callbacks,
+            "callbacks": callbacks or None,
             **options,
             **changes,
         }
-        settings["callbacks"] = settings["callbacks"] or None
         net = DeepNet(network, **settings)
         batches = PairedBatches(
             (source.X, self._label_tensor(source)),
@@ -246,43 +242,9 @@ class DeepTransferEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
                 outputs.append(output.cpu().numpy())
         return np.concatenate(features), np.concatenate(outputs)
 
-    def transform(self, X, domain="target"):
-        """Map rows to the features of the last hidden layer, the bottleneck.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        domain : {"target", "source"}, default="target"
-            Where they come from. The same network maps both.
-
-        Returns
-        -------
-        features : ndarray of shape (n_samples, width of the last hidden layer)
-        """
-        X = self._check_X(X)
-        if domain not in ("target", "source"):
-            raise ValueError(f"domain must be 'target' or 'source'; got {domain!r}.")
+    def _map(self, X, domain: str):
+        # The features of the last hidden layer; one network maps both domains.
         return self._infer(X)[0]
-
-    def fit_transform(
-        self, Xs, ys, Xt=None, yt=None, *, sample_domain=None, hide_target_labels=False
-    ):
-        """Fit, then map the rows in Xs; the parameters are those of ``fit``.
-
-        Returns
-        -------
-        features : ndarray of shape (n_samples, width of the last hidden layer)
-        """
-        self.fit(
-            Xs,
-            ys,
-            Xt,
-            yt,
-            sample_domain=sample_domain,
-            hide_target_labels=hide_target_labels,
-        )
-        return self.transform(Xs)
 
 
 class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
