@@ -2,6 +2,7 @@
 
 from ._digits import load_digits_pair
 from ._generators import make_shifted_classification
+from ._office_caltech import load_office_caltech
 from ._published import (
     load_amazon,
     load_breast_expression,
@@ -21,6 +22,7 @@ __all__ = [
     "load_heart_disease",
     "load_mushroom",
     "load_newsgroups",
+    "load_office_caltech",
     "load_regression_thirds",
     "load_usps_mnist",
     "make_shifted_classification",

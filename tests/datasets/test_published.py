@@ -16,6 +16,7 @@ READERS = [
     datasets.load_heart_disease,
     datasets.load_mushroom,
     datasets.load_newsgroups,
+    datasets.load_office_caltech,
     datasets.load_regression_thirds,
     datasets.load_usps_mnist,
 ]
@@ -49,6 +50,8 @@ def test_an_absent_file_is_named(load, tmp_path):
         (datasets.load_corn_nir, (1, 2, "sugar"), "constituent must be one of"),
         (datasets.load_heart_disease, ("zurich", "va"), "source must be one of"),
         (datasets.load_newsgroups, ("rec-comp",), "task must be one of"),
+        (datasets.load_office_caltech, ("caltech", "caltech256"), "target must be one of"),
+        (datasets.load_office_caltech, ("dslr", "dslr"), "source and target must differ"),
         (datasets.load_regression_thirds, ("abalone",), "name must be one of"),
         (datasets.load_regression_thirds, ("boston", 4), "target must be one of"),
         (datasets.load_usps_mnist, ("svhn",), "source must be one of"),
@@ -145,6 +148,24 @@ def test_usps_mnist_give_the_published_nearest_neighbour_accuracy(source, accura
     data = datasets.load_usps_mnist(source)
     model = KNeighborsClassifier(1).fit(data.Xs, data.ys)
     assert 100 * model.score(data.Xt, data.yt) == pytest.approx(accuracy, abs=0.005)
+
+
+@with_data
+@pytest.mark.parametrize(
+    ("source", "target", "normalize", "accuracy"),
+    [
+        ("caltech", "amazon", False, 23.7),
+        ("dslr", "webcam", False, 63.4),
+        ("caltech", "amazon", True, 36.01),
+        ("amazon", "dslr", True, 35.67),
+    ],
+)
+def test_office_caltech_gives_the_published_nearest_neighbour_accuracy(
+    source, target, normalize, accuracy
+):
+    data = datasets.load_office_caltech(source, target, normalize=normalize)
+    model = KNeighborsClassifier(1).fit(data.Xs, data.ys)
+    assert 100 * model.score(data.Xt, data.yt) == pytest.approx(accuracy, abs=0.05)
 
 
 @with_data
