@@ -42,7 +42,7 @@ class SourceWeightsMixin:
         if name in type(self)._unpickled and "n_features_in_" in vars(self):
             raise AttributeError(
                 f"This {name_of_class} has no {name!r}: it holds an entry for each source row, "
-                "which prediction does not need, and so is lost where a model is pickled or copied. "
+                "which prediction does not need, and so it is lost by pickling or copying. "
                 "Read it from the object that was fitted."
             )
         raise AttributeError(f"{name_of_class!r} object has no attribute {name!r}")

@@ -39,6 +39,8 @@ __all__ = [
 ]
 
 RANDOM_STATE = (None, Int(0), Instance(np.random.RandomState))
+# A learner that comes twice has the error of chance in its second round, up to rounding.
+NO_VOTE = 1e-9
 VOTE = OneOf("auto", "last_half", "all")
 
 
@@ -328,7 +330,7 @@ def boost(
     while len(learners) < n_rounds:
         learner, prediction = fit(weights)
         updated, error, vote = update(weights, prediction)
-        failed = vote <= 0
+        failed = vote <= NO_VOTE
         if failed and (learners or not keep_first):
             break
         if failed:

@@ -195,7 +195,7 @@ class BIW(ClassifierMixin, InstanceWeighter):
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if target is source:
-            self.feature_weights_, self.n_iter_ = np.ones(source.X.shape[1]), 0
+            self.feature_weights_, self.n_iter_ = np.ones(source.X.shape[1]), 1
         super()._fit(source, target)
 
     def _prepare(self, X):
