@@ -77,7 +77,7 @@ class TCA(Mapper):
         For "linear": rows are mapped to ``X @ components_.T``.
     eigenvectors_ : ndarray of shape (n_s + n_t, n_components_)
         For the other kernels: W, one row for each training row, source rows first. Rows are mapped
-        to k(X, X_fit_) W.
+        to ``k(X, X_fit_) @ W``.
     X_fit_ : ndarray or sparse array of shape (n_s + n_t, n_features)
         For the other kernels: the training rows.
     gamma_ : float
