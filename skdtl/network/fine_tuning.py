@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -144,7 +143,7 @@ class _Tuning:
     def _tune(self, network: Network, target: Domain, seeds) -> None:
         for layer in network.layers[: self.n_frozen_layers]:
             layer.requires_grad_(False)
-        callbacks = list(copy.deepcopy(self.callbacks) or ())
+        callbacks = []
         if self.unfreeze_every is not None:
             callbacks.append(_GradualUnfreezing(self.unfreeze_every, self.n_frozen_layers))
         self.net_ = self._train(
