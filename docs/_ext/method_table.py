@@ -10,6 +10,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import get_tags
 from sphinx.util.docutils import SphinxDirective
 
+from skdtl.deep import MMD
 from skdtl.utils import all_estimators
 
 FAMILIES = {
@@ -27,8 +28,9 @@ def table():
     """Rows of cells, by family."""
     rows = []
     for name, cls in all_estimators():
-        tags = get_tags(cls()).transfer_tags
         family = cls.__module__.split(".")[1]
+        # The general deep estimators align nothing by default.
+        tags = get_tags(cls([MMD()]) if family == "deep" else cls()).transfer_tags
         if issubclass(cls, ClassifierMixin):
             predicts = "classes"
         elif issubclass(cls, RegressorMixin):
