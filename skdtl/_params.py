@@ -7,6 +7,7 @@ turns an illegal value into an error that names the parameter, what is legal and
 from __future__ import annotations
 
 import numbers
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ import numpy as np
 class Real:
     """A finite real number in an interval; a bound of None is infinite."""
 
-    _type: type = numbers.Real
+    _type: Any = numbers.Real
     _word = "a float"
 
     def __init__(self, low=None, high=None, *, closed="both"):

@@ -193,7 +193,7 @@ def adaboost_r2_update(weights, losses, n_frozen=0):
         The learner's weight in the median; at most 0 where the error is 1/2 or more.
     """
     error = float(np.average(losses, weights=weights))
-    vote = _log_odds(error, np.count_nonzero(weights))
+    vote = _log_odds(error, int(np.count_nonzero(weights)))
     updated = weights.copy()
     if error > 0:
         moving = updated[n_frozen:]
@@ -323,7 +323,8 @@ def boost(
     -------
     ensemble : Ensemble
     """
-    learners, errors, votes, predictions = [], [], [], []
+    learners: list[Any] = []
+    errors, votes, predictions = [], [], []
     weights = weights / weights.mean()
     path = np.empty((n_rounds + 1, len(weights[recorded])))
     path[0] = weights[recorded]
