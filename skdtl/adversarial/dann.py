@@ -11,13 +11,14 @@ from ..deep.estimators import (
     NETWORK_PARAMS,
     TRAINING_PARAMS,
     DeepTransferClassifierBase,
+    DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
 
 __all__ = ["DANN", "DANNRegressor"]
 
 
-class _Adversarial:
+class _Adversarial(DeepTransferEstimator):
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
         "discriminator_layer_sizes": SequenceOf(Int(1)),

@@ -236,8 +236,8 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         with torch.no_grad():
             for start in range(0, len(X), _INFERENCE_ROWS):
                 rows = np.array(X[start : start + _INFERENCE_ROWS])
-                rows = torch.as_tensor(rows, dtype=self._dtype, device=device)
-                layers, output = network.activations(rows)
+                x = torch.as_tensor(rows, dtype=self._dtype, device=device)
+                layers, output = network.activations(x)
                 features.append(layers[-1].cpu().numpy())
                 outputs.append(output.cpu().numpy())
         return np.concatenate(features), np.concatenate(outputs)
@@ -390,12 +390,8 @@ def _inference_dtype(network: Network, n_features: int) -> torch.dtype:
     return torch.float64
 
 
-class _AnyAlignments:
+class _AnyAlignments(DeepTransferEstimator):
     """The constructor of the twins below."""
-
-    @property
-    def _transfer_tags(self) -> TransferTags:
-        return TransferTags("used", unlabelled_target=bool(self.alignments))
 
     _params: ClassVar[dict[str, Any]] = {
         "alignments": SequenceOf(Instance(Alignment)),
@@ -440,6 +436,11 @@ class _AnyAlignments:
         self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transfer_tags = TransferTags("used", unlabelled_target=bool(self.alignments))
+        return tags
 
 
 class DeepTransferClassifier(_AnyAlignments, DeepTransferClassifierBase):

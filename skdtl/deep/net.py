@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -162,7 +163,7 @@ class _Rows:
     def __len__(self):
         return len(self.slices)
 
-    def take(self) -> tuple[Tensor, Tensor | None]:
+    def take(self) -> tuple[Tensor, Any]:
         if self.next == len(self.slices):
             self._shuffle()
         rows = self.slices[self.next]
@@ -219,8 +220,12 @@ class PairedBatches(Dataset):
     """
 
     def __init__(self, source, target, batch_size: int, seeds, device: torch.device):
-        self.source = _Rows(*source, batch_size, seeds[0], device)
-        self.target = target and _Rows(*target, batch_size, seeds[1], device)
+        X, y = source
+        self.source = _Rows(X, y, batch_size, seeds[0], device)
+        self.target = None
+        if target is not None:
+            X, y = target
+            self.target = _Rows(X, y, batch_size, seeds[1], device)
 
     def __len__(self):
         return max(len(self.source), len(self.target) if self.target else 0)
@@ -258,8 +263,8 @@ class DeepNet(NeuralNet):
         Trained in place.
     alignments : sequence of Alignment, default=()
         Initialised ones; trained in place.
-    lam : callable, default=None
-        λ as a function of the training progress p, from 0 to 1.
+    lam : callable
+        λ as a function of the training progress p, from 0 to 1; 1 throughout by default.
     lr_schedule : callable or None, default=None
         The factor of the learning rates as a function of p, set before every step. None leaves
         the learning rates alone (a callback may set them).
@@ -267,12 +272,14 @@ class DeepNet(NeuralNet):
         Parameters of skorch's NeuralNet.
     """
 
+    module: Any
+
     def __init__(
         self,
         module,
         *args,
         alignments: Sequence[Alignment] = (),
-        lam: Callable[[float], float] | None = None,
+        lam: Callable[[float], float] = lambda progress: 1.0,
         lr_schedule: Callable[[float], float] | None = None,
         **kwargs,
     ):
@@ -291,8 +298,8 @@ class DeepNet(NeuralNet):
 
     def initialize_module(self):
         """Take the network and the alignments as they are."""
-        self.module_ = self.module
-        self.alignments_ = nn.ModuleList(self.alignments)
+        self.module_: Any = self.module
+        self.alignments_: Any = nn.ModuleList(self.alignments)
         # Kept once: a pickle would hold every weight twice otherwise.
         self.module, self.alignments = type(self.module), ()
         return self

@@ -16,6 +16,7 @@ from ..deep.estimators import (
     NETWORK_PARAMS,
     TRAINING_PARAMS,
     DeepTransferClassifierBase,
+    DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
 from ..deep.net import ACTIVATIONS, Network, hidden_layers
@@ -27,7 +28,7 @@ __all__ = ["DDC", "DDCRegressor"]
 _COMPARED_ROWS = 1000
 
 
-class _Confusion:
+class _Confusion(DeepTransferEstimator):
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
         "adaptation_width": (Int(1), SequenceOf(Int(1), min_length=1)),
@@ -94,7 +95,7 @@ class _Confusion:
             network = self._network(source, seeds, lambda width=width: self._adapted_layers(width))
             nets.append(self._train(network, source, both, seeds))
         best = 0
-        if len(nets) > 1:
+        if both is not None and len(nets) > 1:
             compared = self._some_rows(source, both, seeds)
             mmd = [self._mmd(net.module_, *compared)[self.adaptation_layer_] for net in nets]
             self.width_mmd_ = np.array(mmd)
@@ -116,7 +117,7 @@ class _Confusion:
                 )
             return -1
         n_layers = len(self.hidden_layer_sizes)
-        if self.adaptation_layer == "last" or (self.adaptation_layer == "auto" and target is None):
+        if self.adaptation_layer == "last":
             return n_layers
         if self.adaptation_layer != "auto":
             if self.adaptation_layer > n_layers:
@@ -125,6 +126,8 @@ class _Confusion:
                     f"{n_layers} layers to come before it."
                 )
             return self.adaptation_layer
+        if target is None:
+            return n_layers
         network = self._network(source, seeds)
         net = self._train(network, source, target, seeds, alignments=())
         self.layer_mmd_ = self._mmd(net.module_, *self._some_rows(source, target, seeds))

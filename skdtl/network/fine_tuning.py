@@ -15,6 +15,7 @@ from ..deep.estimators import (
     NETWORK_PARAMS,
     TRAINING_PARAMS,
     DeepTransferClassifierBase,
+    DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
 from ..deep.net import Network, seeded
@@ -47,7 +48,7 @@ class _GradualUnfreezing(Callback):
         net.module_.train()
 
 
-class _Tuning:
+class _Tuning(DeepTransferEstimator):
     _transfer_tags: ClassVar[TransferTags] = TransferTags(
         "required", unlabelled_target=False, new_classes=True, source_optional=True
     )

@@ -64,6 +64,11 @@ def test_an_epoch_passes_once_over_the_longer_domain_and_cycles_the_shorter(n_so
         assert passes[0] != passes[1] != passes[2]  # and shuffled again for the next pass
 
 
+def test_domains_are_shuffled_independently():
+    X = torch.cat([batch[0] for batch in batches(10, 10)])[:, 0]
+    assert X[:10].tolist() != (X[10:] - 1000).tolist()
+
+
 def test_order_of_source_rows_does_not_depend_on_the_target():
     with_target = [batch[0][: batch.n_source] for batch in batches(50, 20)]
     alone = [batch[0] for batch in batches(50, 0)]
