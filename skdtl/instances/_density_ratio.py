@@ -64,6 +64,8 @@ def discriminator_ratio(Xs, Xt, *, feature_weights=None, alpha=0.1, C=1.0, n_fol
     """
     X = join_rows(Xs, Xt)
     from_target = np.repeat([0, 1], [Xs.shape[0], Xt.shape[0]])
+    n_folds = min(n_folds, Xs.shape[0], Xt.shape[0])
+    fold = _folds(X, from_target, n_folds)  # the same for all feature weights
     mean, variance = column_moments(X)
     scale = np.divide(1.0, np.sqrt(variance), out=np.zeros(X.shape[1]), where=variance > 0)
     if feature_weights is not None:
@@ -71,12 +73,10 @@ def discriminator_ratio(Xs, Xt, *, feature_weights=None, alpha=0.1, C=1.0, n_fol
     # Subtracting the mean would fill a sparse array; the intercept does that work.
     X = sp.csr_array(X.multiply(scale)) if sp.issparse(X) else (X - mean) * scale
     discriminator = LogisticRegression(C=C, class_weight="balanced", max_iter=1000, tol=1e-6)
-    n_folds = min(n_folds, Xs.shape[0], Xt.shape[0])
     if n_folds < 2:
         logit = discriminator.fit(X, from_target).decision_function(X)
     else:
         logit = np.empty(len(from_target))
-        fold = _folds(X, from_target, n_folds)
         for k in range(n_folds):
             held_out = fold == k
             discriminator.fit(X[~held_out], from_target[~held_out])
