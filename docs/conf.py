@@ -31,9 +31,12 @@ def split_methods(fullname, names):
     """Split the methods of a class into those that skdtl documents and those of scikit-learn."""
     module, _, name = fullname.rpartition(".")
     cls = getattr(importlib.import_module(module), name)
-    public = [name for name in names if not name.startswith("_")]
-    own = [name for name in public if getattr(cls, name).__module__.startswith("skdtl")]
-    return own, [name for name in public if name not in own and not name.endswith("_request")]
+    of = {"skdtl": [], "sklearn": []}
+    for name in names:
+        package = (getattr(getattr(cls, name), "__module__", None) or "").split(".")[0]
+        if package in of and not name.startswith("_") and not name.endswith("_request"):
+            of[package].append(name)
+    return of["skdtl"], of["sklearn"]
 
 
 def escape_fitted_names(app, what, name, obj, options, lines):

@@ -1,5 +1,6 @@
 """What a user meets before any estimator is fitted: the import, the version, what it costs."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -133,3 +134,11 @@ def test_the_reference_lists_every_public_name():
     index = (Path(__file__).parents[1] / "docs" / "reference" / "index.rst").read_text().split()
     assert set(skdtl.__all__) <= set(index)
     assert set(skdtl.datasets.__all__) <= set(index)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_within_the_repository_lead_somewhere(page):
+    root = Path(__file__).parents[1]
+    links = re.findall(r"\]\(([^)#]+)\)", (root / page).read_text())
+    for link in links:
+        assert link.startswith("https://") or (root / link).exists(), f"{page} links to {link}"
