@@ -41,11 +41,11 @@ class _Confusion(DeepTransferEstimator):
 
     def __init__(
         self,
-        lam=0.25,
+        lam=1.0,
         *,
         adaptation_width=50,
         adaptation_layer="last",
-        kernel="linear",
+        kernel="rbf",
         bandwidth=None,
         module=None,
         hidden_layer_sizes=(100,),
@@ -168,19 +168,17 @@ class _Confusion(DeepTransferEstimator):
 
 
 class DDC(_Confusion, DeepTransferClassifierBase):
-    """Train a network whose features have the same mean in both domains.
+    """Train a network whose features are distributed alike in both domains.
 
     An adaptation layer is put into the network, and the squared maximum mean discrepancy (MMD) of
     its output between the domains is added to the loss. Use it as the first deep method to try:
     it has one weight λ, trains as steadily as a plain network, and needs no labels in the target.
-    Don't where the classes' frequencies differ much between the domains: the features'
-    means then ought to differ. Where the domains differ by more than the means of their features,
-    try ``kernel="rbf"`` or :class:`~skdtl.DANN`. Standardise the columns first (StandardScaler in
-    a Pipeline).
+    Don't where the classes' frequencies differ much between the domains: the features ought to be
+    distributed differently then. Standardise the columns first (StandardScaler in a Pipeline).
 
     Parameters
     ----------
-    lam : float, "ramp" or callable, default=0.25
+    lam : float, "ramp" or callable, default=1.0
         λ, 0 or more, the weight of the squared MMD. "ramp" rises from 0 to 1 over the training
         (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs
         from 0 to 1. With 0 the network is the source-only one.
@@ -191,9 +189,9 @@ class DDC(_Confusion, DeepTransferClassifierBase):
         How many of the hidden layers come before the adaptation layer, from 1 to all of them, which
         is "last". "auto" trains without alignment first, and puts it after the hidden layer with
         the least MMD. With `module` it comes after the module: "last".
-    kernel : {"linear", "rbf"}, default="linear"
-        "linear" compares the mean features, as the paper does; "rbf", a Gaussian, the whole
-        distributions.
+    kernel : {"linear", "rbf"}, default="rbf"
+        "rbf", a Gaussian, compares the whole distributions of the features, whatever their scale;
+        "linear" their means alone, which depends on their scale.
     bandwidth : float or None, default=None
         The Gaussian's σ, more than 0. None means the median distance, in every batch anew.
     module : nn.Module, callable or None, default=None
@@ -272,11 +270,14 @@ class DDC(_Confusion, DeepTransferClassifierBase):
     Notes
     -----
     The MMD is equation 1 with φ the output of the adaptation layer, the loss equation 2, the
-    choices of place and width section 4.2. The paper fine-tunes a convolutional network with a
-    λ of 0.25; here the network is trained from the start. The adaptation layer has the activation
-    of the other layers, and hidden layers that come after it keep their widths. The MMD of all
-    candidates is measured on the same random rows, at most 1000 of each domain, in evaluation mode.
-    Labelled target rows join the task loss.
+    choices of place and width section 4.2. The paper fine-tunes a convolutional network with
+    ``lam=0.25, kernel="linear"``; here the network is trained from the start. Then the linear MMD
+    is mostly made small by shrinking the features, and on the published pairs of digits and reviews
+    (benchmarks/results/deep_pairs.md) lost to λ = 0: the Gaussian one, which knows no scale, is the
+    default. With a λ of 5 or more the features may collapse into a point: the training loss then
+    stays high. The adaptation layer has the activation of the other layers, and hidden layers that
+    come after it keep their widths. The MMD of all candidates is measured on the same random rows,
+    at most 1000 of each domain, in evaluation mode. Labelled target rows join the task loss.
 
     References
     ----------
@@ -298,19 +299,17 @@ class DDC(_Confusion, DeepTransferClassifierBase):
 
 
 class DDCRegressor(_Confusion, DeepTransferRegressorBase):
-    """Train a regression network whose features have the same mean in both domains.
+    """Train a regression network whose features are distributed alike in both domains.
 
     An adaptation layer is put into the network, and the squared maximum mean discrepancy (MMD) of
     its output between the domains is added to the loss. Use it as the first deep method to try:
     it has one weight λ, trains as steadily as a plain network, and needs no labels in the target.
-    Don't where the labels' distributions differ much between the domains: the features'
-    means then ought to differ. Where the domains differ by more than the means of their features,
-    try ``kernel="rbf"`` or :class:`~skdtl.DANNRegressor`. Standardise the columns first
-    (StandardScaler in a Pipeline).
+    Don't where the labels' distributions differ much between the domains: the features ought to be
+    distributed differently then. Standardise the columns first (StandardScaler in a Pipeline).
 
     Parameters
     ----------
-    lam : float, "ramp" or callable, default=0.25
+    lam : float, "ramp" or callable, default=1.0
         λ, 0 or more, the weight of the squared MMD. "ramp" rises from 0 to 1 over the training
         (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs
         from 0 to 1. With 0 the network is the source-only one.
@@ -321,9 +320,9 @@ class DDCRegressor(_Confusion, DeepTransferRegressorBase):
         How many of the hidden layers come before the adaptation layer, from 1 to all of them, which
         is "last". "auto" trains without alignment first, and puts it after the hidden layer with
         the least MMD. With `module` it comes after the module: "last".
-    kernel : {"linear", "rbf"}, default="linear"
-        "linear" compares the mean features, as the paper does; "rbf", a Gaussian, the whole
-        distributions.
+    kernel : {"linear", "rbf"}, default="rbf"
+        "rbf", a Gaussian, compares the whole distributions of the features, whatever their scale;
+        "linear" their means alone, which depends on their scale.
     bandwidth : float or None, default=None
         The Gaussian's σ, more than 0. None means the median distance, in every batch anew.
     module : nn.Module, callable or None, default=None
@@ -400,11 +399,15 @@ class DDCRegressor(_Confusion, DeepTransferRegressorBase):
     Notes
     -----
     The MMD is equation 1 with φ the output of the adaptation layer, the loss equation 2, the
-    choices of place and width section 4.2. The paper fine-tunes a convolutional network with a
-    λ of 0.25; here the network is trained from the start. The adaptation layer has the activation
-    of the other layers, and hidden layers that come after it keep their widths. The MMD of all
-    candidates is measured on the same random rows, at most 1000 of each domain, in evaluation mode.
-    Labels are standardised inside. Labelled target rows join the task loss.
+    choices of place and width section 4.2. The paper fine-tunes a convolutional network with
+    ``lam=0.25, kernel="linear"``; here the network is trained from the start. Then the linear MMD
+    is mostly made small by shrinking the features, and on the published pairs of digits and reviews
+    (benchmarks/results/deep_pairs.md) lost to λ = 0: the Gaussian one, which knows no scale, is the
+    default. With a λ of 5 or more the features may collapse into a point: the training loss then
+    stays high. The adaptation layer has the activation of the other layers, and hidden layers that
+    come after it keep their widths. The MMD of all candidates is measured on the same random rows,
+    at most 1000 of each domain, in evaluation mode. Labels are standardised inside. Labelled target
+    rows join the task loss.
 
     References
     ----------
