@@ -4,7 +4,7 @@ Reads the folder that SKDTL_DATA names; writes benchmarks/results/deep_pairs.md.
 hidden layers of 256 and 128 units and trains for 60 epochs; every setting was fixed beforehand and
 is the same for all pairs. A method with λ = 0 is its own source-only network. The target's rows are
 there in training, its labels never are. Accuracy over all target rows in percent, mean and standard
-error over 5 seeds (digits) or 3 (reviews). "target-trained" is the network of DDC with λ = 0 trained
+error over 5 seeds (digits) or 3 (reviews). "target-trained" is DDC's network with λ = 0, trained
 on one half of the labelled target and scored on the other half.
 
     SKDTL_DATA=... make benchmark-deep_pairs

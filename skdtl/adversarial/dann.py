@@ -74,9 +74,11 @@ class DANN(_Adversarial, DeepTransferClassifierBase):
     layer; a gradient reversal layer makes the network learn the opposite, while it learns the
     source's classes too. Use it where the domains differ by more than their means and there are
     enough target rows for a network (hundreds, better thousands); labels in the target are not
-    needed. Don't where the classes' frequencies differ much between the domains: to look alike,
-    the features must then mix classes up. Watch ``domain_accuracy`` in ``history_``: near 0.5 at
-    the end, the features are aligned. Standardise the columns first (StandardScaler in a Pipeline).
+    needed. Don't where the classes' frequencies differ much between the domains: to look alike, the
+    features must then mix classes up. Nor where a feature that alone predicts the source's labels
+    is constant in the target: the network then hardly gets off it (:class:`~skdtl.DDC` does). Watch
+    ``domain_accuracy`` in ``history_``: near 0.5 at the end, the features are aligned. Standardise
+    the columns first (StandardScaler in a Pipeline).
 
     Parameters
     ----------
@@ -190,9 +192,10 @@ class DANNRegressor(_Adversarial, DeepTransferRegressorBase):
     source's labels too. Use it where the domains differ by more than their means and there are
     enough target rows for a network (hundreds, better thousands); labels in the target are not
     needed. Don't where the labels are distributed otherwise in the target than in the source: to
-    look alike, the features must then mix small labels with large ones up. Watch
-    ``domain_accuracy`` in ``history_``: near 0.5 at the end, the features are aligned. Standardise
-    the columns first (StandardScaler in a Pipeline).
+    look alike, the features must then mix small labels with large ones up. Nor where a feature that
+    alone predicts the source's labels is constant in the target: the network then hardly gets off
+    it (:class:`~skdtl.DDCRegressor` does). Watch ``domain_accuracy`` in ``history_``: near 0.5 at
+    the end, the features are aligned. Standardise the columns first (StandardScaler in a Pipeline).
 
     Parameters
     ----------
