@@ -53,6 +53,15 @@ def test_block_counts_of_a_bar_known_in_advance():
     np.testing.assert_array_equal(counts, expected)
 
 
+def test_ink_begins_at_the_middle_of_the_grey_scale():
+    image = np.zeros((28, 28))
+    image[6:22, 3:7] = 128.0
+    inked = _block_counts(image)
+    image[6:22, 1:3] = 127.0  # beside the bar: neither ink nor part of the digit's extent
+    np.testing.assert_array_equal(_block_counts(image), inked)
+    assert inked.sum() == 32 * 8
+
+
 def test_block_counts_of_a_wide_bar_stay_within_twenty_columns():
     image = np.zeros((28, 28))
     image[10:14, 2:26] = 255.0
