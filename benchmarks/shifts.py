@@ -1,6 +1,6 @@
 """Which method copes with which kind of shift? Made-up tasks on which one thing has changed.
 
-Prints a Markdown table: accuracy on 500 held-out target rows, mean of 10 seeds. Each method sees 500
+Prints a Markdown table: accuracy on 500 held-out target rows, mean of 5 seeds. Each method sees 500
 source rows and 500 target rows; those in the lower half also 20 target labels. Every setting is the
 class's default, and the classical methods use logistic regression.
 """
@@ -12,7 +12,7 @@ from skdtl import BIW, DANN, DDC, TCA, FineTuning, SourceOnly, TargetOnly, TrAda
 from skdtl.datasets import make_shifted_classification
 
 SHIFTS = ["covariate", "measurement", "concept", "spurious"]
-N_SEEDS, N_LABELS = 10, 20
+N_SEEDS, N_LABELS = 5, 20
 
 # (estimator from a seed, whether it is given target labels)
 METHODS = [
