@@ -34,15 +34,15 @@ REMARKS = """\
 ## What the numbers say
 
 * Against the target alone, both methods gain everywhere; 25 rows are too few for this learner.
-* Against both domains pooled, gains are small, mostly within the standard errors, and concrete 2 and
-  3 lose. There the source is simply right: AdaBoost.R2 on the source alone is far better than on the
-  target, so weight that is moved to 25 rows is lost. Two-stage sees part of it (its target share is
-  the least of all there, .04 and .13).
-* Two-stage still loses to the pooled AdaBoost.R2 there, because its second stage freezes the source
-  weights: at its first step it is not AdaBoost.R2 on both, but hardly more than a single fit on both
-  (first column). With a single tree of depth 6 as base learner this costs far more: on concrete 1, 3
-  seeds, 10.5 against 8.7 for the pooled AdaBoost.R2 and 10.6 for one pooled tree. So give it a base
-  learner that is good by itself.
+* Against both domains pooled, TrAdaBoostR2's gains are small, mostly within the standard errors,
+  and concrete 2 and 3 are lost. There the source is right: AdaBoost.R2 on the source alone is
+  better than on the target, so weight that is moved to 25 rows is lost. Two-stage sees part of it
+  (its target share is the least of all there, .04 and .13).
+* Two-stage still loses to the pooled AdaBoost.R2 there and on Boston 1 and 2, because its second
+  stage freezes the source weights: at its first step it is not AdaBoost.R2 on both, but hardly more
+  than a single fit on both (first column). With a single tree of depth 6 as base learner this costs
+  far more: on concrete 1, 3 seeds, 10.5 against 8.7 for the pooled AdaBoost.R2 and 10.6 for one
+  pooled tree. So give it a base learner that is good by itself.
 """
 
 
