@@ -115,6 +115,8 @@ class TrAdaBoost(ClassifierMixin, BoostedEstimator):
       chosen for the paper's theorem on the source. Where labels are noisy, late rounds
       concentrate on the wrong labels, and their vote alone can be far worse than that of all (it
       fell to .5 where all had .83). Hence ``vote="auto"``; ``"last_half"`` is the paper's vote.
+      With 15 % of all labels wrong no fit of up to 100 rounds was more than .1 below the better of
+      target-only and pooled; with 30 % and 20 target rows trees of depth 1 lose up to .2.
     * The paper leaves the initial weights to the user.
     * Without a target (`NoTargetWarning`) there is no source to forget: all rows are target rows
       and all learners vote, which is AdaBoost.
