@@ -134,7 +134,7 @@ class TargetKFold(_TargetSplitter):
     >>> X, y, sample_domain = stack(X, y, X[::3] + 0.3, y[::3])
     >>> scores = cross_val_score(
     ...     TCA(), X, y, groups=sample_domain, cv=TargetKFold(3),
-    ...     params={"sample_domain": sample_domain, "groups": sample_domain},
+    ...     params={"sample_domain": sample_domain},
     ... )
     >>> len(scores)
     3
