@@ -279,19 +279,25 @@ class TransferEstimator(BaseEstimator):
         if not reset:
             columns = getattr(X, "columns", None)
             seen = getattr(self, "feature_names_in_", None)
-            if columns is not None and seen is not None and list(columns) != list(seen):
-                raise ValueError(
-                    f"{name} has the columns {list(columns)[:10]}, but Xs has {list(seen)[:10]}: "
-                    "the same columns in the same order are needed."
-                )
+            if columns is not None and seen is not None:
+                self._check_width(name, len(columns))
+                for given, known in zip(columns, seen):
+                    if given != known:
+                        raise ValueError(
+                            f"{name} has the column {given!r} where Xs has {known!r}: the same "
+                            "columns in the same order are needed."
+                        )
         # validate_data has no name for its rows but "X", so it sees to the columns' names alone.
         validate_data(self, X, reset=reset, skip_check_array=True, ensure_2d=False)
         X = check_array(X, estimator=self, input_name=name, **self._check_array_options())
         if reset:
             self.n_features_in_ = X.shape[1]
-        elif X.shape[1] != self.n_features_in_:
-            raise ValueError(f"{name} has {X.shape[1]} features, but Xs has {self.n_features_in_}.")
+        self._check_width(name, X.shape[1])
         return X
+
+    def _check_width(self, name: str, width: int) -> None:
+        if width != self.n_features_in_:
+            raise ValueError(f"{name} has {width} features, but Xs has {self.n_features_in_}.")
 
     def _check_array_options(self) -> dict[str, Any]:
         """Return how rows are validated: sparse and NaN where the tags allow them."""

@@ -430,8 +430,10 @@ def test_dataframes(estimator):
     assert_array_equal(estimator.feature_names_in_, names)
     with pytest.raises(ValueError, match="feature names"):
         estimator.predict(Ft[names[::-1]])
-    with pytest.raises(ValueError, match="Xt has the columns"):
+    with pytest.raises(ValueError, match="Xt has the column 'ecg' where Xs has 'age'"):
         clone(estimator).fit(Fs, ys, Ft[names[::-1]], yt)
+    with pytest.raises(ValueError, match="Xt has 3 features, but Xs has 4"):
+        clone(estimator).fit(Fs, ys, Ft[names[:3]], yt)
     X, y, domain = stack(Fs, ys, Ft, yt)
     stacked = clone(estimator).fit(X, y, sample_domain=pd.Series(domain))
     assert_same(expected, outputs(stacked, Ft))

@@ -7,6 +7,7 @@ module here; they can be combined freely.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 from typing import NamedTuple
 
 import torch
@@ -66,6 +67,11 @@ class Alignment(nn.Module):
         self.weight = weight
         self.layer = layer
         self.observed: dict[str, Tensor] = {}
+
+    def extra_repr(self) -> str:
+        """Show the hyper-parameters, as an estimator's repr does."""
+        names = signature(type(self)).parameters
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
 
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the parameters that depend on the network; called once, before training.

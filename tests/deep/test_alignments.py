@@ -222,3 +222,10 @@ def test_schedules():
         assert Ramp()(p) == pytest.approx(expected)
         assert Ramp(0.3, alpha=4)(p) == pytest.approx(0.3 * (2 / (1 + math.exp(-4 * p)) - 1))
         assert inverse_decay(p) == pytest.approx(1 / (1 + 10 * p) ** 0.75)
+
+
+def test_repr_shows_the_hyperparameters():
+    assert repr(MMD(0.5)) == "MMD(weight=0.5, kernel='rbf', bandwidth=None, layer=-1)"
+    assert repr(DomainAdversary(hidden_layer_sizes=(7,))) == (
+        "DomainAdversary(weight=1.0, hidden_layer_sizes=(7,), layer=-1)"
+    )
