@@ -539,6 +539,9 @@ def test_predictions_do_not_depend_on_what_is_predicted_together():
     np.testing.assert_allclose(np.exp(logs), probabilities[:60])
     odds = logs[:, 1] - logs[:, 0]
     np.testing.assert_allclose(estimator.decision_function(Xt), odds)
+    with torch.no_grad():
+        logits = copy.deepcopy(estimator.net_.module_).double()(torch.as_tensor(Xt)).numpy()
+    np.testing.assert_allclose(odds, logits[:, 1] - logits[:, 0], rtol=1e-11)
 
 
 def test_a_module_that_insists_on_float32_predicts_in_float32():
