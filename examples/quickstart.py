@@ -131,9 +131,10 @@ def fit_and_score(data, k, seed):
 
 def measure(data):
     """Accuracies, one row per method and one column per draw, mean CPU seconds, warnings."""
-    jobs = [delayed(fit_and_score)(data, k, s) for s in range(N_DRAWS) for k in range(len(METHODS))]
-    results = Parallel(n_jobs=2)(jobs)
     shape = N_DRAWS, len(METHODS)
+    # From the last method on: the networks take longest, and should not keep one process waiting.
+    tasks = list(np.ndindex(shape))[::-1]
+    results = Parallel(n_jobs=2)(delayed(fit_and_score)(data, k, s) for s, k in tasks)[::-1]
     accuracy = np.reshape([result[0] for result in results], shape).T
     seconds = np.reshape([result[1] for result in results], shape).mean(axis=0)
     first = {}  # the first warning of each class of estimators

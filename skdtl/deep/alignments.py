@@ -7,6 +7,7 @@ module here; they can be combined freely.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from inspect import signature
 from typing import NamedTuple
 
@@ -98,7 +99,8 @@ class Alignment(nn.Module):
 
     def penalty(self, source: Activations, target: Activations, lam: float) -> Tensor:
         """Return what is added to the loss: λ Ω. `lam` is the product λ w_k."""
-        omega = self(source, target)
+        with nullcontext() if lam else torch.no_grad():  # without weight it is only observed
+            omega = self(source, target)
         self.observed[self.name] = omega.detach()
         return lam * omega
 
