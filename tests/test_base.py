@@ -15,7 +15,13 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import get_tags
 
 from skdtl import NoTargetWarning, SourceOnly, TargetOnly, stack
-from skdtl.base import Domain, TransferEstimator, TransferTags, fit_clone
+from skdtl.base import (
+    Domain,
+    DomainTransformerMixin,
+    TransferEstimator,
+    TransferTags,
+    fit_clone,
+)
 
 XS = np.arange(8.0).reshape(4, 2)
 YS = np.array(["sick", "well", "sick", "well"])
@@ -111,6 +117,29 @@ def test_an_interrupted_fit_leaves_what_was_there():
     with pytest.raises(KeyboardInterrupt):
         spy.fit(XS, YS, XT)
     assert not vars(spy)
+
+
+class TwoMaps(DomainTransformerMixin, Spy):
+    """Maps the source by another function than the target."""
+
+    def _fit(self, source, target):
+        self._n_features_out = 2
+        self.fitted_ = True
+
+    def _map(self, X, domain):
+        return X + 1 if domain == "source" else -X
+
+
+def test_each_row_is_mapped_by_its_own_domains_map():
+    np.testing.assert_array_equal(TwoMaps().fit_transform(XS, YS, XT), XS + 1)
+    X, y, domain = stack(XS, YS, XT)
+    rows = [5, 0, 6, 3, 1, 4, 2]
+    mapped = TwoMaps().fit_transform(X[rows], y[rows], sample_domain=domain[rows])
+    np.testing.assert_array_equal(mapped, np.r_[XS + 1, -XT][rows])
+    fitted = TwoMaps().fit(XS, YS, XT)
+    np.testing.assert_array_equal(fitted.transform(XT), -XT)
+    np.testing.assert_array_equal(fitted.transform(XS, domain="source"), XS + 1)
+    assert fitted.get_feature_names_out().tolist() == ["twomaps0", "twomaps1"]
 
 
 def test_take_and_labelled_rows():
