@@ -8,8 +8,8 @@ DDC's network with λ = 0, trained on one half of the labelled target and scored
 
 DDC's default (Gaussian kernel, λ = 1) was chosen after the target accuracies of two kernels and
 several λ had been seen on four of these pairs, one seed each: both digit pairs, books to
-electronics, kitchen to dvd. Its column is optimistic there. The scale of the images was chosen in the
-same way, among 1, 10 and 16.
+electronics, kitchen to dvd. Its column is optimistic there. The scale of the images was chosen in
+the same way, among 1, 10 and 16.
 
     SKDTL_DATA=... make benchmark-deep_pairs
 """
