@@ -12,20 +12,11 @@ in the ensemble, at most 0 if it is no better than chance. `boost` runs the roun
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier, is_regressor
-from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import has_fit_parameter
-
-from .._params import Bool, HasMethod, Instance, Int, OneOf
-from ..base import DelegatingEstimator, Domain, fit_clone
-from ._base import SourceWeightsMixin, join_rows
 
 __all__ = [
-    "BoostedEstimator",
     "Ensemble",
     "adaboost_r2_update",
     "boost",
@@ -38,10 +29,8 @@ __all__ = [
     "weighted_votes",
 ]
 
-RANDOM_STATE = (None, Int(0), Instance(np.random.RandomState))
 # A learner that comes twice has the error of chance in its second round, up to rounding.
 NO_VOTE = 1e-9
-VOTE = OneOf("auto", "last_half", "all")
 
 
 def source_factor(n_source: int, n_rounds: int) -> float:
@@ -295,17 +284,26 @@ class Ensemble:
 
 
 def boost(
-    fit, update, weights, n_rounds, *, keep_first=False, recorded=slice(0), kept_rows=slice(0)
+    propose,
+    update,
+    weights,
+    n_rounds,
+    *,
+    keep_first=False,
+    stops=True,
+    recorded=slice(0),
+    kept_rows=slice(0),
 ) -> Ensemble:
-    """Boost: fit a learner to weighted rows, update the weights by its errors, and again.
+    """Boost: find a learner for weighted rows, update the weights by its errors, and again.
 
-    Boosting stops before `n_rounds` at a learner that is no better than chance, which is not
-    kept, and after a learner without error, which is. So it may keep none.
+    A learner that is no better than chance is never kept. Boosting stops at it, and after a
+    learner without error, before `n_rounds`. So it may keep none.
 
     Parameters
     ----------
-    fit : callable
-        ``fit(weights)`` returns a fitted learner and its predictions of all rows.
+    propose : callable
+        ``propose(weights)`` returns a fitted learner and its predictions of all rows: one that
+        was fitted to the weighted rows, or the best of several.
     update : callable
         ``update(weights, prediction)`` returns new weights, the error and the vote.
     weights : ndarray of shape (n,)
@@ -314,6 +312,9 @@ def boost(
         The largest number of rounds.
     keep_first : bool, default=False
         Whether a first learner that is no better than chance is kept, with a vote of 1.
+    stops : bool, default=True
+        False: go on to `n_rounds` in any case, without the learners that are no better than
+        chance. For ensembles whose rounds don't build on each other as boosting's do.
     recorded : slice
         The rows whose weights are recorded.
     kept_rows : slice
@@ -326,14 +327,18 @@ def boost(
     learners: list[Any] = []
     errors, votes, predictions = [], [], []
     weights = weights / weights.mean()
-    path = np.empty((n_rounds + 1, len(weights[recorded])))
+    # Single precision: with a million source rows and 50 rounds it is the largest array of all.
+    path = np.empty((n_rounds + 1, len(weights[recorded])), dtype=np.float32)
     path[0] = weights[recorded]
-    while len(learners) < n_rounds:
-        learner, prediction = fit(weights)
+    for _ in range(n_rounds):
+        learner, prediction = propose(weights)
         updated, error, vote = update(weights, prediction)
         failed = vote <= NO_VOTE
         if failed and (learners or not keep_first):
-            break
+            if stops:
+                break
+            weights = updated / updated.mean()
+            continue
         if failed:
             updated, vote = weights, 1.0
         weights = updated / updated.mean()
@@ -342,172 +347,8 @@ def boost(
         votes.append(vote)
         predictions.append(prediction[kept_rows].copy())
         path[len(learners)] = weights[recorded]
-        if failed or error == 0:
+        if stops and (failed or error == 0):
             break
     return Ensemble(
         learners, np.array(errors), np.array(votes), predictions, path[: len(learners) + 1]
     )
-
-
-class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
-    """Base class of the boosting methods: base learners, their seeds and the learners kept."""
-
-    _unpickled: ClassVar[tuple[str, ...]] = ("source_weights_", "source_weights_path_")
-    _params: ClassVar[dict[str, Any]] = {
-        "estimator": (None, HasMethod("fit")),
-        "n_estimators": Int(1),
-        "resample": Bool(),
-        "random_state": RANDOM_STATE,
-    }
-
-    def _check_learner(self) -> None:
-        """Check that the base learner fits the method, before anything is computed."""
-        learner = self._estimator()
-        name, kind = type(self).__name__, type(learner).__name__
-        if is_classifier(self) and not is_classifier(learner):
-            raise ValueError(f"{name} needs a classifier as its estimator, but {kind} is none.")
-        if is_regressor(self) and not is_regressor(learner):
-            raise ValueError(f"{name} needs a regressor as its estimator, but {kind} is none.")
-        last = learner.steps[-1][1] if isinstance(learner, Pipeline) else learner
-        if not self.resample and not has_fit_parameter(last, "sample_weight"):
-            raise ValueError(
-                f"The estimator {type(last).__name__} takes no sample_weight in fit, but {name} "
-                "weighs its rows. Use one that does, such as a tree or LogisticRegression, or "
-                "set resample=True to draw rows by weight instead."
-            )
-
-    def _fit_learner(self, X, y, weights, rng):
-        """Fit one seeded base learner to weighted (or by weight drawn) rows."""
-        learner = seeded_clone(self._estimator(), rng)
-        if not self.resample:
-            return fit_clone(learner, X, y, weights)
-        rows = draw_rows(weights, y if is_classifier(self) else None, rng)
-        return fit_clone(learner, X[rows], y[rows])
-
-    def _boost_domains(self, source: Domain, target: Domain, update, source_mass=None):
-        """Boost over the source and the labelled target rows; a fallback if no learner is kept.
-
-        ``update(weights, wrong or residual, n_source)`` is the method's weight update, and
-        ``source_mass`` the share of the source in the initial weights (None: all rows alike).
-        Sets every fitted attribute but those of the vote.
-        """
-        self._check_learner()
-        rng = check_random_state(self.random_state)
-        alone = target is source  # then there is no source: plain AdaBoost
-        target = target.labelled_rows()
-        n_source = 0 if alone else len(source)
-        if alone:
-            X, codes = source.X, source.y
-        else:
-            X, codes = join_rows(source.X, target.X), np.concatenate([source.y, target.y])
-        y = self._decode(codes)
-        weights = np.ones(len(y))
-        if source_mass is not None and not alone:
-            weights[:n_source] = source_mass / n_source
-            weights[n_source:] = (1 - source_mass) / len(target)
-
-        def fit(weights):
-            learner = self._fit_learner(X, y, weights, rng)
-            return learner, learner.predict(X)
-
-        def compare(weights, prediction):
-            difference = prediction != y if is_classifier(self) else prediction - y
-            return update(weights, difference, n_source)
-
-        # Where there is no source, its weights are those of the rows that stand for it.
-        recorded = slice(len(source))
-        ensemble = boost(
-            fit,
-            compare,
-            weights,
-            self.n_estimators,
-            recorded=recorded,
-            kept_rows=slice(n_source, None) if self.vote == "auto" and not alone else slice(0),
-        )
-        if not ensemble.learners:
-            # The target alone: the limit that boosting tends to as the source loses its weight.
-            weights[:n_source] = 0
-            weights[n_source:] = 1
-            learner, prediction = fit(weights)
-            _, error, _ = compare(weights, prediction)
-            weights /= weights.mean()
-            ensemble = Ensemble(
-                [learner],
-                np.array([error]),
-                np.ones(1),
-                [prediction[n_source:]],
-                np.stack([ensemble.path[0], weights[recorded]]),
-            )
-        self.estimators_ = ensemble.learners
-        self.estimator_errors_ = ensemble.errors
-        self.estimator_weights_ = ensemble.votes
-        self.source_weights_path_ = ensemble.path
-        self.source_weights_ = ensemble.path[-1]
-        self.vote_ = "all" if alone else self._choose_vote(ensemble, target)
-
-    def _choose_vote(self, ensemble: Ensemble, target: Domain) -> str:
-        """Return which learners vote: "last_half" or "all"."""
-        if self.vote != "auto":
-            return self.vote
-        y = self._decode(target.y)
-        errors = {}
-        for vote in ("last_half", "all"):
-            start = vote_start(len(ensemble.learners), vote)
-            combined = self._combine(ensemble.predictions[start:], ensemble.votes[start:])
-            errors[vote] = self._training_error(combined, y)
-        return "last_half" if errors["last_half"] <= errors["all"] else "all"
-
-    def _voting(self, n_kept: int | None = None):
-        """Return the learners that vote after ``n_kept`` rounds (None: all), and their weights."""
-        n_kept = len(self.estimators_) if n_kept is None else n_kept
-        start = vote_start(n_kept, self.vote_)
-        return slice(start, n_kept), self.estimator_weights_[start:n_kept]
-
-
-def seeded_clone(estimator, rng):
-    """Clone an estimator and give each of its ``random_state`` parameters a fresh seed.
-
-    Parameters
-    ----------
-    estimator : estimator object
-        Left as it is.
-    rng : numpy.random.RandomState
-        Drawn from once for each such parameter.
-
-    Returns
-    -------
-    seeded : estimator object
-    """
-    seeded = clone(estimator)
-    seeds = {
-        name: rng.randint(np.iinfo(np.int32).max)
-        for name in sorted(seeded.get_params(deep=True))
-        if name == "random_state" or name.endswith("__random_state")
-    }
-    return seeded.set_params(**seeds) if seeds else seeded
-
-
-def draw_rows(weights, y, rng):
-    """Draw as many rows as there are, with replacement and by weight.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n,)
-        Non-negative weights.
-    y : ndarray of shape (n,) or None
-        Classes: one row of each is drawn first, so that no class is lost.
-    rng : numpy.random.RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    rows : ndarray of shape (n,), int
-    """
-    rows = rng.choice(len(weights), size=len(weights), p=weights / weights.sum())
-    if y is not None:
-        for k, label in enumerate(np.unique(y)):
-            members = np.flatnonzero(y == label)
-            share = weights[members]
-            share = share / share.sum() if share.sum() > 0 else None
-            rows[k] = rng.choice(members, p=share)
-    return rows

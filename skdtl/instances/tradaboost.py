@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-from sklearn.base import ClassifierMixin
-from sklearn.tree import DecisionTreeClassifier
-
 from .._params import Bool, OneOf
-from ..base import Domain, TransferTags
-from ._boosting import (
-    VOTE,
-    BoostedEstimator,
-    source_factor,
-    tradaboost_update,
-    weighted_votes,
-)
+from ..base import Domain
+from ._boosted import VOTE, BoostedClassifier
+from ._boosting import source_factor, tradaboost_update
 
 __all__ = ["TrAdaBoost"]
 
 
-class TrAdaBoost(ClassifierMixin, BoostedEstimator):
+class TrAdaBoost(BoostedClassifier):
     """Classify with a few target labels and many source labels, of which some may be misleading.
 
     Each round fits the base learner to all labelled rows. Then the target rows that it gets wrong
@@ -148,9 +139,8 @@ class TrAdaBoost(ClassifierMixin, BoostedEstimator):
     True
     """
 
-    _transfer_tags: ClassVar[TransferTags] = TransferTags("required", unlabelled_target=False)
     _params: ClassVar[dict[str, Any]] = {
-        **BoostedEstimator._params,
+        **BoostedClassifier._params,
         "weight_drift_correction": Bool(),
         "initial_weights": OneOf("domain", "uniform"),
         "vote": VOTE,
@@ -175,9 +165,6 @@ class TrAdaBoost(ClassifierMixin, BoostedEstimator):
         self.resample = resample
         self.random_state = random_state
 
-    def _default_estimator(self):
-        return DecisionTreeClassifier(max_depth=1)
-
     def _fit(self, source: Domain, target: Domain) -> None:
         def update(weights, wrong, n_source):
             return tradaboost_update(
@@ -190,155 +177,4 @@ class TrAdaBoost(ClassifierMixin, BoostedEstimator):
             )
 
         half = 0.5 if self.initial_weights == "domain" else None
-        self._boost_domains(source, target, update, source_mass=half)
-
-    def _combine(self, predictions, votes):
-        """Return each class's share of the vote, from the learners' predicted labels."""
-        codes = [np.searchsorted(self.classes_, labels) for labels in predictions]
-        return weighted_votes(codes, votes, len(self.classes_))
-
-    def _training_error(self, shares, y) -> float:
-        return float(np.mean(self._winners(shares) != y))
-
-    def _winners(self, shares):
-        return self.classes_[np.argmax(shares, axis=1)]
-
-    def _decide(self, shares):
-        """Turn shares into AdaBoost's decision values."""
-        if len(self.classes_) == 2:
-            return shares[:, 1] - shares[:, 0]
-        return (len(self.classes_) * shares - 1) / (len(self.classes_) - 1)
-
-    def predict(self, X):
-        """Predict the classes of target rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        return self._winners(self.predict_proba(X))
-
-    def predict_proba(self, X):
-        """Return each class's share of the vote for target rows; the shares are not calibrated.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
-        X = self._check_X(X)
-        voting, votes = self._voting()
-        return self._combine([h.predict(X) for h in self.estimators_[voting]], votes)
-
-    def predict_log_proba(self, X):
-        """Return the logarithms of `predict_proba`, -inf for a class without any vote.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        log_proba : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
-
-    def decision_function(self, X):
-        """Return the decision values of target rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes from -1 (all votes for the first) to 1; else a column a class, each from
-            -1/(K - 1) to 1.
-        """
-        return self._decide(self.predict_proba(X))
-
-    def staged_predict_proba(self, X):
-        """Yield `predict_proba` after each round.
-
-        Stage t is the vote that stopping after t rounds would have left: under ``vote_`` that of
-        rounds ceil(t/2) to t, or of all. (A fit with fewer rounds has another beta.)
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Yields
-        ------
-        proba : ndarray of shape (n_samples, n_classes)
-        """
-        X = self._check_X(X)
-        predictions = []
-        for n_kept, learner in enumerate(self.estimators_, start=1):
-            predictions.append(learner.predict(X))
-            voting, votes = self._voting(n_kept)
-            yield self._combine(predictions[voting], votes)
-
-    def staged_predict(self, X):
-        """Yield `predict` after each round; see `staged_predict_proba`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Yields
-        ------
-        y : ndarray of shape (n_samples,)
-        """
-        for shares in self.staged_predict_proba(X):
-            yield self._winners(shares)
-
-    def staged_decision_function(self, X):
-        """Yield `decision_function` after each round; see `staged_predict_proba`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Yields
-        ------
-        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
-        """
-        for shares in self.staged_predict_proba(X):
-            yield self._decide(shares)
-
-    def staged_score(self, X, y, sample_weight=None):
-        """Yield the accuracy after each round; see `staged_predict_proba`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-        y : array-like of shape (n_samples,)
-            Their labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Yields
-        ------
-        accuracy : float
-        """
-        for predicted in self.staged_predict(X):
-            yield float(np.average(predicted == np.asarray(y), weights=sample_weight))
+        self._boost_domains(source, target, update, source_mass=half, vote=self.vote)

@@ -7,84 +7,19 @@ from typing import Any, ClassVar
 import numpy as np
 from joblib import Parallel, delayed
 from scipy.optimize import brentq
-from sklearn.base import RegressorMixin
 from sklearn.model_selection import KFold, check_cv
-from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import check_random_state
 
-from .._params import HasMethod, Int, OneOf
-from ..base import Domain, TransferTags
+from .._params import HasMethod, Int
+from ..base import Domain
 from ._base import join_rows
-from ._boosting import (
-    VOTE,
-    BoostedEstimator,
-    adaboost_r2_update,
-    boost,
-    r2_losses,
-    source_factor,
-    tradaboost_r2_update,
-    weighted_median,
-)
+from ._boosted import LOSS, VOTE, BoostedRegressor
+from ._boosting import adaboost_r2_update, boost, source_factor, tradaboost_r2_update
 
 __all__ = ["TrAdaBoostR2", "TwoStageTrAdaBoostR2", "shift_mass_to_target", "target_masses"]
 
-LOSS = OneOf("linear", "square", "exponential")
 
-
-class _BoostedRegressor(RegressorMixin, BoostedEstimator):
-    """What the two regressors share: tree, loss and weighted median."""
-
-    _transfer_tags: ClassVar[TransferTags] = TransferTags("required", unlabelled_target=False)
-
-    def _default_estimator(self):
-        return DecisionTreeRegressor(max_depth=3)
-
-    def _losses(self, weights, residuals):
-        return r2_losses(residuals, self.loss, counted=weights > 0)
-
-    def _combine(self, predictions, votes):
-        return weighted_median(np.stack(predictions), votes)
-
-    def _training_error(self, predicted, y) -> float:
-        return float(np.mean(np.abs(predicted - y)))
-
-    def predict(self, X):
-        """Predict target rows by the weighted median of the learners' predictions.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        X = self._check_X(X)
-        voting, votes = self._voting()
-        return self._combine([h.predict(X) for h in self.estimators_[voting]], votes)
-
-    def staged_predict(self, X):
-        """Yield the prediction after each round of boosting, the last of which is `predict`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Yields
-        ------
-        y : ndarray of shape (n_samples,)
-        """
-        X = self._check_X(X)
-        predictions = []
-        for n_kept, learner in enumerate(self.estimators_, start=1):
-            predictions.append(learner.predict(X))
-            voting, votes = self._voting(n_kept)
-            yield self._combine(predictions[voting], votes)
-
-
-class TrAdaBoostR2(_BoostedRegressor):
+class TrAdaBoostR2(BoostedRegressor):
     """Regress with a few target labels and many source labels, of which some may be misleading.
 
     Each round fits the base learner to all labelled rows. Then target rows with large residuals
@@ -181,7 +116,7 @@ class TrAdaBoostR2(_BoostedRegressor):
     True
     """
 
-    _params: ClassVar[dict[str, Any]] = {**BoostedEstimator._params, "loss": LOSS, "vote": VOTE}
+    _params: ClassVar[dict[str, Any]] = {**BoostedRegressor._params, "loss": LOSS, "vote": VOTE}
 
     def __init__(
         self,
@@ -209,7 +144,7 @@ class TrAdaBoostR2(_BoostedRegressor):
                 source_factor(n_source, self.n_estimators),
             )
 
-        self._boost_domains(source, target, update)
+        self._boost_domains(source, target, update, vote=self.vote)
 
 
 def target_masses(n_source: int, n_target: int, n_steps: int) -> np.ndarray:
@@ -272,7 +207,7 @@ def shift_mass_to_target(weights, losses, n_source, mass):
     return np.concatenate([shrunk, target]) / (shrunk.sum() + target.sum())
 
 
-class TwoStageTrAdaBoostR2(_BoostedRegressor):
+class TwoStageTrAdaBoostR2(BoostedRegressor):
     """Regress with a few target labels, trusting the source as far as cross-validation says.
 
     The first stage moves the total weight from the source to the target in a few steps, mostly
@@ -384,7 +319,7 @@ class TwoStageTrAdaBoostR2(_BoostedRegressor):
     """
 
     _params: ClassVar[dict[str, Any]] = {
-        **BoostedEstimator._params,
+        **BoostedRegressor._params,
         "n_steps": Int(1),
         "cv": (Int(2), HasMethod("split")),
         "loss": LOSS,
@@ -497,8 +432,3 @@ class TwoStageTrAdaBoostR2(_BoostedRegressor):
         held_out = n_source + test
         predictions = [learner.predict(X[held_out]) for learner in ensemble.learners]
         return self._combine(predictions, ensemble.votes) - y[held_out]
-
-    def _keep(self, ensemble) -> None:
-        self.estimators_ = ensemble.learners
-        self.estimator_errors_ = ensemble.errors
-        self.estimator_weights_ = ensemble.votes

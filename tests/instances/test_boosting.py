@@ -7,12 +7,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from skdtl.instances._boosted import draw_rows, seeded_clone
 from skdtl.instances._boosting import (
     adaboost_r2_update,
     boost,
-    draw_rows,
     r2_losses,
-    seeded_clone,
     source_factor,
     tradaboost_r2_update,
     tradaboost_update,
@@ -204,6 +203,16 @@ def test_boosting_keeps_a_perfect_learner_and_stops():
     assert ensemble.learners == [1, 2]
     assert len(seen) == 2
     assert ensemble.path.shape == (3, 1)
+
+
+def test_an_ensemble_that_does_not_stop_leaves_out_what_is_no_better_than_chance():
+    ensemble, seen = play([1.0, -1.0, 3.0, 4.0], errors=[0.1, 0.6, 0.0, 0.1], stops=False)
+    assert ensemble.learners == [1, 3, 4]
+    np.testing.assert_array_equal(ensemble.votes, [1, 3, 4])
+    assert len(seen) == 4
+    # The weights go on from the round that was left out.
+    np.testing.assert_allclose(seen[2][0], 3 * 4 / 6)
+    np.testing.assert_allclose(ensemble.path[:, 0], [1, 1.5, 3 * 8 / 10, 3 * 16 / 18])
 
 
 def test_boosting_can_keep_a_bad_first_learner():

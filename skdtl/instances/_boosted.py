@@ -1,0 +1,455 @@
+"""The base classes of the boosted estimators: base learners, their seeds, rows, votes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin, clone, is_classifier, is_regressor
+from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import has_fit_parameter
+
+from .._params import Bool, HasMethod, Instance, Int, OneOf
+from ..base import DelegatingEstimator, Domain, TransferTags, fit_clone
+from ._base import SourceWeightsMixin, join_rows
+from ._boosting import Ensemble, boost, r2_losses, vote_start, weighted_median, weighted_votes
+
+__all__ = [
+    "LOSS",
+    "RANDOM_STATE",
+    "VOTE",
+    "BoostedClassifier",
+    "BoostedEstimator",
+    "BoostedRegressor",
+    "BoostingRows",
+    "draw_rows",
+    "seeded_clone",
+]
+
+RANDOM_STATE = (None, Int(0), Instance(np.random.RandomState))
+VOTE = OneOf("auto", "last_half", "all")
+LOSS = OneOf("linear", "square", "exponential")
+
+
+@dataclass(frozen=True)
+class BoostingRows:
+    """The labelled rows that are boosted over, source rows first.
+
+    Attributes
+    ----------
+    X : ndarray or sparse array of shape (n, n_features)
+        Rows.
+    y : ndarray of shape (n,)
+        The caller's own labels.
+    n_source : int
+        The number of source rows.
+    source_ids : ndarray of shape (n_source,), int
+        Which source each of them is from: 1, 2, ...
+    """
+
+    X: Any
+    y: np.ndarray
+    n_source: int
+    source_ids: np.ndarray
+
+    @property
+    def n_target(self) -> int:
+        return len(self.y) - self.n_source
+
+
+class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
+    """Base class of the boosting methods: base learners, their seeds and the learners kept."""
+
+    _unpickled: ClassVar[tuple[str, ...]] = ("source_weights_", "source_weights_path_")
+    _params: ClassVar[dict[str, Any]] = {
+        "estimator": (None, HasMethod("fit")),
+        "n_estimators": Int(1),
+        "resample": Bool(),
+        "random_state": RANDOM_STATE,
+    }
+
+    def _check_learner(self) -> None:
+        """Check that the base learner fits the method, before anything is computed."""
+        learner = self._estimator()
+        name, kind = type(self).__name__, type(learner).__name__
+        if is_classifier(self) and not is_classifier(learner):
+            raise ValueError(f"{name} needs a classifier as its estimator, but {kind} is none.")
+        if is_regressor(self) and not is_regressor(learner):
+            raise ValueError(f"{name} needs a regressor as its estimator, but {kind} is none.")
+        last = learner.steps[-1][1] if isinstance(learner, Pipeline) else learner
+        if not self.resample and not has_fit_parameter(last, "sample_weight"):
+            raise ValueError(
+                f"The estimator {type(last).__name__} takes no sample_weight in fit, but {name} "
+                "weighs its rows. Use one that does, such as a tree or LogisticRegression, or "
+                "set resample=True to draw rows by weight instead."
+            )
+
+    def _fit_learner(self, X, y, weights, rng):
+        """Fit one seeded base learner to weighted (or by weight drawn) rows."""
+        learner = seeded_clone(self._estimator(), rng)
+        if not self.resample:
+            return fit_clone(learner, X, y, weights)
+        rows = draw_rows(weights, y if is_classifier(self) else None, rng)
+        return fit_clone(learner, X[rows], y[rows])
+
+    def _rows(self, source: Domain, target: Domain) -> BoostingRows:
+        """Join the source and the labelled target rows; without a target all are target rows."""
+        if target is source:
+            return BoostingRows(source.X, self._decode(source.y), 0, source.ids[:0])
+        target = target.labelled_rows()
+        y = self._decode(np.concatenate([source.y, target.y]))
+        return BoostingRows(join_rows(source.X, target.X), y, len(source), source.ids)
+
+    def _propose(self, rows: BoostingRows, weights, rng):
+        """Return the learner of a round and its predictions of all rows."""
+        learner = self._fit_learner(rows.X, rows.y, weights, rng)
+        return learner, learner.predict(rows.X)
+
+    def _compare(self, prediction, rows: BoostingRows):
+        """Return what an update takes: which rows are wrong, or the residuals."""
+        return prediction != rows.y if is_classifier(self) else prediction - rows.y
+
+    def _boost_domains(
+        self, source: Domain, target: Domain, update, *, source_mass=None, vote="all"
+    ):
+        """Boost over the source and the labelled target rows; a fallback if no learner is kept.
+
+        ``update(weights, wrong or residual, n_source)`` is the method's weight update,
+        ``source_mass`` the share of the source in the initial weights (None: all rows alike), and
+        ``vote`` who votes: "last_half", "all" or "auto".
+        """
+        self._check_learner()
+        rng = check_random_state(self.random_state)
+        rows = self._rows(source, target)
+        weights = np.ones(len(rows.y))
+        if source_mass is not None and rows.n_source:
+            weights[: rows.n_source] = source_mass / rows.n_source
+            weights[rows.n_source :] = (1 - source_mass) / rows.n_target
+        # Where there is no source, its weights are those of the rows that stand for it.
+        recorded = slice(len(source))
+        vote = vote if rows.n_source else "all"
+        ensemble = boost(
+            lambda weights: self._propose(rows, weights, rng),
+            lambda weights, prediction: update(
+                weights, self._compare(prediction, rows), rows.n_source
+            ),
+            weights,
+            self.n_estimators,
+            recorded=recorded,
+            kept_rows=slice(rows.n_source, None) if vote == "auto" else slice(0),
+        )
+        if not ensemble.learners:
+            ensemble = self._target_alone(rows, update, ensemble.path[0], recorded, rng)
+        self._keep(ensemble)
+        self.source_weights_path_ = ensemble.path
+        self.source_weights_ = ensemble.path[-1]
+        if vote == "auto":
+            vote = self._choose_vote(ensemble, rows.y[rows.n_source :])
+        self.vote_ = vote
+
+    def _target_alone(self, rows, update, first_weights, recorded, rng) -> Ensemble:
+        """Fit one learner to the target alone: what boosting tends to as the source fades."""
+        weights = np.ones(len(rows.y))
+        weights[: rows.n_source] = 0
+        learner = self._fit_learner(rows.X, rows.y, weights, rng)
+        prediction = learner.predict(rows.X)
+        _, error, _ = update(weights, self._compare(prediction, rows), rows.n_source)
+        path = np.stack([first_weights, (weights / weights.mean())[recorded]])
+        return Ensemble(
+            [learner], np.array([error]), np.ones(1), [prediction[rows.n_source :]], path
+        )
+
+    def _keep(self, ensemble: Ensemble) -> None:
+        self.estimators_ = ensemble.learners
+        self.estimator_errors_ = ensemble.errors
+        self.estimator_weights_ = ensemble.votes
+
+    def _choose_vote(self, ensemble: Ensemble, y) -> str:
+        """Return which vote fits the labelled target rows better: "last_half" or "all"."""
+        errors = {}
+        for vote in ("last_half", "all"):
+            start = vote_start(len(ensemble.learners), vote)
+            combined = self._combine(ensemble.predictions[start:], ensemble.votes[start:])
+            errors[vote] = self._training_error(combined, y)
+        return "last_half" if errors["last_half"] <= errors["all"] else "all"
+
+    def _voting(self, n_kept: int | None = None):
+        """Return the learners that vote after ``n_kept`` rounds (None: all), and their weights."""
+        n_kept = len(self.estimators_) if n_kept is None else n_kept
+        start = vote_start(n_kept, self.vote_)
+        return slice(start, n_kept), self.estimator_weights_[start:n_kept]
+
+    @abstractmethod
+    def _combine(self, predictions, votes):
+        """Combine the predictions of learners by their votes."""
+
+    @abstractmethod
+    def _training_error(self, combined, y) -> float:
+        """Return how badly a combination fits labels."""
+
+    def _combined(self, X):
+        """Combine the predictions of the learners that vote."""
+        X = self._prepare(self._check_X(X))
+        voting, votes = self._voting()
+        return self._combine([h.predict(X) for h in self.estimators_[voting]], votes)
+
+    def _staged_combined(self, X):
+        """Yield what `_combined` would be after each round."""
+        X = self._prepare(self._check_X(X))
+        predictions = []
+        for n_kept, learner in enumerate(self.estimators_, start=1):
+            predictions.append(learner.predict(X))
+            voting, votes = self._voting(n_kept)
+            yield self._combine(predictions[voting], votes)
+
+
+class BoostedClassifier(ClassifierMixin, BoostedEstimator):
+    """Base class of the boosted classifiers, whose learners vote with weights."""
+
+    _transfer_tags: ClassVar[TransferTags] = TransferTags("required", unlabelled_target=False)
+
+    def _default_estimator(self):
+        return DecisionTreeClassifier(max_depth=1)
+
+    def _combine(self, predictions, votes):
+        """Return each class's share of the vote, from the learners' predicted labels."""
+        codes = [np.searchsorted(self.classes_, labels) for labels in predictions]
+        return weighted_votes(codes, votes, len(self.classes_))
+
+    def _training_error(self, combined, y) -> float:
+        return float(np.mean(self._winners(combined) != y))
+
+    def _winners(self, shares):
+        return self.classes_[np.argmax(shares, axis=1)]
+
+    def _decide(self, shares):
+        """Turn shares into AdaBoost's decision values."""
+        if len(self.classes_) == 2:
+            return shares[:, 1] - shares[:, 0]
+        return (len(self.classes_) * shares - 1) / (len(self.classes_) - 1)
+
+    def predict(self, X):
+        """Predict the classes of target rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        return self._winners(self.predict_proba(X))
+
+    def predict_proba(self, X):
+        """Return each class's share of the vote for target rows; the shares are not calibrated.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        return self._combined(X)
+
+    def predict_log_proba(self, X):
+        """Return the logarithms of `predict_proba`, -inf for a class without any vote.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def decision_function(self, X):
+        """Return the decision values of target rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes from -1 (all votes for the first) to 1; else a column a class, each from
+            -1/(K - 1) to 1.
+        """
+        return self._decide(self.predict_proba(X))
+
+    def staged_predict_proba(self, X):
+        """Yield `predict_proba` after each round.
+
+        Stage t is the vote that stopping after t rounds would have left: under ``vote_`` that of
+        rounds ceil(t/2) to t, or of all. (A fit with fewer rounds has another beta.)
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+
+        Yields
+        ------
+        proba : ndarray of shape (n_samples, n_classes)
+        """
+        yield from self._staged_combined(X)
+
+    def staged_predict(self, X):
+        """Yield `predict` after each round; see `staged_predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+
+        Yields
+        ------
+        y : ndarray of shape (n_samples,)
+        """
+        for shares in self.staged_predict_proba(X):
+            yield self._winners(shares)
+
+    def staged_decision_function(self, X):
+        """Yield `decision_function` after each round; see `staged_predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+
+        Yields
+        ------
+        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        """
+        for shares in self.staged_predict_proba(X):
+            yield self._decide(shares)
+
+    def staged_score(self, X, y, sample_weight=None):
+        """Yield the accuracy after each round; see `staged_predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Yields
+        ------
+        accuracy : float
+        """
+        for predicted in self.staged_predict(X):
+            yield float(np.average(predicted == np.asarray(y), weights=sample_weight))
+
+
+class BoostedRegressor(RegressorMixin, BoostedEstimator):
+    """Base class of the boosted regressors, which predict by a weighted median."""
+
+    _transfer_tags: ClassVar[TransferTags] = TransferTags("required", unlabelled_target=False)
+
+    def _default_estimator(self):
+        return DecisionTreeRegressor(max_depth=3)
+
+    def _losses(self, weights, residuals):
+        return r2_losses(residuals, self.loss, counted=weights > 0)
+
+    def _combine(self, predictions, votes):
+        return weighted_median(np.stack(predictions), votes)
+
+    def _training_error(self, combined, y) -> float:
+        return float(np.mean(np.abs(combined - y)))
+
+    def predict(self, X):
+        """Predict target rows by the weighted median of the learners' predictions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        return self._combined(X)
+
+    def staged_predict(self, X):
+        """Yield the prediction after each round of boosting, the last of which is `predict`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+
+        Yields
+        ------
+        y : ndarray of shape (n_samples,)
+        """
+        yield from self._staged_combined(X)
+
+
+def seeded_clone(estimator, rng):
+    """Clone an estimator and give each of its ``random_state`` parameters a fresh seed.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        Left as it is.
+    rng : numpy.random.RandomState
+        Drawn from once for each such parameter.
+
+    Returns
+    -------
+    seeded : estimator object
+    """
+    seeded = clone(estimator)
+    seeds = {
+        name: rng.randint(np.iinfo(np.int32).max)
+        for name in sorted(seeded.get_params(deep=True))
+        if name == "random_state" or name.endswith("__random_state")
+    }
+    return seeded.set_params(**seeds) if seeds else seeded
+
+
+def draw_rows(weights, y, rng):
+    """Draw as many rows as there are, with replacement and by weight.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,)
+        Non-negative weights.
+    y : ndarray of shape (n,) or None
+        Classes: one row of each is drawn first, so that no class is lost.
+    rng : numpy.random.RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    rows : ndarray of shape (n,), int
+    """
+    rows = rng.choice(len(weights), size=len(weights), p=weights / weights.sum())
+    if y is not None:
+        for k, label in enumerate(np.unique(y)):
+            members = np.flatnonzero(y == label)
+            share = weights[members]
+            share = share / share.sum() if share.sum() > 0 else None
+            rows[k] = rng.choice(members, p=share)
+    return rows
