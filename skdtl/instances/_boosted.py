@@ -140,16 +140,13 @@ class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
             weights,
             self.n_estimators,
             recorded=recorded,
-            kept_rows=slice(rows.n_source, None) if vote == "auto" else slice(0),
         )
         if not ensemble.learners:
             ensemble = self._target_alone(rows, update, ensemble.path[0], recorded, rng)
         self._keep(ensemble)
         self.source_weights_path_ = ensemble.path
         self.source_weights_ = ensemble.path[-1]
-        if vote == "auto":
-            vote = self._choose_vote(ensemble, rows.y[rows.n_source :])
-        self.vote_ = vote
+        self.vote_ = self._choose_vote(rows) if vote == "auto" else vote
 
     def _target_alone(self, rows, update, first_weights, recorded, rng) -> Ensemble:
         """Fit one learner to the target alone: what boosting tends to as the source fades."""
@@ -159,21 +156,21 @@ class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
         prediction = learner.predict(rows.X)
         _, error, _ = update(weights, self._compare(prediction, rows), rows.n_source)
         path = np.stack([first_weights, (weights / weights.mean())[recorded]])
-        return Ensemble(
-            [learner], np.array([error]), np.ones(1), [prediction[rows.n_source :]], path
-        )
+        return Ensemble([learner], np.array([error]), np.ones(1), path)
 
     def _keep(self, ensemble: Ensemble) -> None:
         self.estimators_ = ensemble.learners
         self.estimator_errors_ = ensemble.errors
         self.estimator_weights_ = ensemble.votes
 
-    def _choose_vote(self, ensemble: Ensemble, y) -> str:
+    def _choose_vote(self, rows: BoostingRows) -> str:
         """Return which vote fits the labelled target rows better: "last_half" or "all"."""
+        X, y = rows.X[rows.n_source :], rows.y[rows.n_source :]
+        opinions = [self._opinion(learner, X) for learner in self.estimators_]
         errors = {}
         for vote in ("last_half", "all"):
-            start = vote_start(len(ensemble.learners), vote)
-            combined = self._combine(ensemble.predictions[start:], ensemble.votes[start:])
+            start = vote_start(len(opinions), vote)
+            combined = self._combine(opinions[start:], self.estimator_weights_[start:])
             errors[vote] = self._training_error(combined, y)
         return "last_half" if errors["last_half"] <= errors["all"] else "all"
 
@@ -184,41 +181,65 @@ class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
         return slice(start, n_kept), self.estimator_weights_[start:n_kept]
 
     @abstractmethod
-    def _combine(self, predictions, votes):
-        """Combine the predictions of learners by their votes."""
+    def _opinion(self, learner, X):
+        """Return what a learner says of rows, in the form that `_combine` takes."""
+
+    @abstractmethod
+    def _combine(self, opinions, votes):
+        """Combine the opinions of learners by their votes."""
 
     @abstractmethod
     def _training_error(self, combined, y) -> float:
         """Return how badly a combination fits labels."""
 
     def _combined(self, X):
-        """Combine the predictions of the learners that vote."""
+        """Combine the opinions of the learners that vote."""
         X = self._prepare(self._check_X(X))
         voting, votes = self._voting()
-        return self._combine([h.predict(X) for h in self.estimators_[voting]], votes)
+        return self._combine([self._opinion(h, X) for h in self.estimators_[voting]], votes)
 
     def _staged_combined(self, X):
         """Yield what `_combined` would be after each round."""
         X = self._prepare(self._check_X(X))
-        predictions = []
+        opinions = []
         for n_kept, learner in enumerate(self.estimators_, start=1):
-            predictions.append(learner.predict(X))
+            opinions.append(self._opinion(learner, X))
             voting, votes = self._voting(n_kept)
-            yield self._combine(predictions[voting], votes)
+            yield self._combine(opinions[voting], votes)
 
 
 class BoostedClassifier(ClassifierMixin, BoostedEstimator):
     """Base class of the boosted classifiers, whose learners vote with weights."""
 
+    _params: ClassVar[dict[str, Any]] = {
+        **BoostedEstimator._params,
+        "voting": OneOf("hard", "soft"),
+    }
     _transfer_tags: ClassVar[TransferTags] = TransferTags("required", unlabelled_target=False)
 
     def _default_estimator(self):
         return DecisionTreeClassifier(max_depth=1)
 
-    def _combine(self, predictions, votes):
-        """Return each class's share of the vote, from the learners' predicted labels."""
-        codes = [np.searchsorted(self.classes_, labels) for labels in predictions]
-        return weighted_votes(codes, votes, len(self.classes_))
+    def _check_learner(self) -> None:
+        super()._check_learner()
+        if self.voting == "soft" and not hasattr(self._estimator(), "predict_proba"):
+            raise ValueError(
+                f"voting='soft' needs class probabilities, but {type(self._estimator()).__name__} "
+                "has no predict_proba here. Use another estimator, or voting='hard'."
+            )
+
+    def _opinion(self, learner, X):
+        shares = np.zeros((X.shape[0], len(self.classes_)))
+        if self.voting == "soft":
+            # A learner may have been fitted to rows among which a class was missing.
+            shares[:, np.searchsorted(self.classes_, learner.classes_)] = learner.predict_proba(X)
+        else:
+            codes = np.searchsorted(self.classes_, learner.predict(X))
+            shares[np.arange(len(codes)), codes] = 1
+        return shares
+
+    def _combine(self, opinions, votes):
+        return weighted_votes(opinions, votes)
 
     def _training_error(self, combined, y) -> float:
         return float(np.mean(self._winners(combined) != y))
@@ -248,6 +269,9 @@ class BoostedClassifier(ClassifierMixin, BoostedEstimator):
 
     def predict_proba(self, X):
         """Return each class's share of the vote for target rows; the shares are not calibrated.
+
+        With ``voting="hard"`` few learners give few different shares; for a ranking of rows, by
+        ROC AUC say, take ``voting="soft"``.
 
         Parameters
         ----------
@@ -371,8 +395,11 @@ class BoostedRegressor(RegressorMixin, BoostedEstimator):
     def _losses(self, weights, residuals):
         return r2_losses(residuals, self.loss, counted=weights > 0)
 
-    def _combine(self, predictions, votes):
-        return weighted_median(np.stack(predictions), votes)
+    def _opinion(self, learner, X):
+        return learner.predict(X)
+
+    def _combine(self, opinions, votes):
+        return weighted_median(np.stack(opinions), votes)
 
     def _training_error(self, combined, y) -> float:
         return float(np.mean(np.abs(combined - y)))

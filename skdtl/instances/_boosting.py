@@ -210,29 +210,22 @@ def vote_start(n_kept: int, vote: str) -> int:
     return 0 if vote == "all" else (n_kept + 1) // 2 - 1
 
 
-def weighted_votes(codes, weights, n_classes):
+def weighted_votes(opinions, weights):
     """Return each class's share of the weighted vote.
 
     Parameters
     ----------
-    codes : sequence of ndarray of shape (n,), int
-        Each learner's predicted classes as codes 0, 1, ...
+    opinions : sequence of ndarray of shape (n, n_classes)
+        Each learner's say on each row: 1 for one class and 0 for the others, or probabilities.
     weights : sequence of float
         Each learner's weight.
-    n_classes : int
-        The number of classes.
 
     Returns
     -------
     shares : ndarray of shape (n, n_classes)
         Each row sums to 1.
     """
-    votes = None
-    for predicted, weight in zip(codes, weights):
-        if votes is None:
-            votes = np.zeros((len(predicted), n_classes))
-            rows = np.arange(len(predicted))
-        votes[rows, predicted] += weight
+    votes = sum(weight * opinion for opinion, weight in zip(opinions, weights))
     return votes / np.sum(weights)
 
 
@@ -269,8 +262,6 @@ class Ensemble:
         Their errors, as the update measured them.
     votes : ndarray of shape (n_kept,)
         Their weights in the vote.
-    predictions : list of ndarray
-        Their predictions of the rows ``kept_rows``.
     path : ndarray of shape (n_kept + 1, n_recorded)
         The recorded rows' weights before the first and after each round; the mean over all rows
         is 1.
@@ -279,7 +270,6 @@ class Ensemble:
     learners: list
     errors: np.ndarray
     votes: np.ndarray
-    predictions: list
     path: np.ndarray
 
 
@@ -292,7 +282,6 @@ def boost(
     keep_first=False,
     stops=True,
     recorded=slice(0),
-    kept_rows=slice(0),
 ) -> Ensemble:
     """Boost: find a learner for weighted rows, update the weights by its errors, and again.
 
@@ -317,15 +306,13 @@ def boost(
         chance. For ensembles whose rounds don't build on each other as boosting's do.
     recorded : slice
         The rows whose weights are recorded.
-    kept_rows : slice
-        The rows whose predictions are kept.
 
     Returns
     -------
     ensemble : Ensemble
     """
     learners: list[Any] = []
-    errors, votes, predictions = [], [], []
+    errors, votes = [], []
     weights = weights / weights.mean()
     # Single precision: with a million source rows and 50 rounds it is the largest array of all.
     path = np.empty((n_rounds + 1, len(weights[recorded])), dtype=np.float32)
@@ -345,10 +332,7 @@ def boost(
         learners.append(learner)
         errors.append(error)
         votes.append(vote)
-        predictions.append(prediction[kept_rows].copy())
         path[len(learners)] = weights[recorded]
         if stops and (failed or error == 0):
             break
-    return Ensemble(
-        learners, np.array(errors), np.array(votes), predictions, path[: len(learners) + 1]
-    )
+    return Ensemble(learners, np.array(errors), np.array(votes), path[: len(learners) + 1])

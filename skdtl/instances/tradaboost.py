@@ -42,6 +42,10 @@ class TrAdaBoost(BoostedClassifier):
         Which learners vote: those of the last half of the rounds, as the paper has it, or all.
         "auto" takes the last half unless the vote of all misclassifies fewer labelled target
         rows, which happens where late rounds chase noisy labels.
+    voting : {"hard", "soft"}, default="hard"
+        Whether a learner votes for the class that it predicts, as the paper has it, or divides its
+        vote by its ``predict_proba``. Few hard votes rank rows coarsely: "soft" is better where
+        the probabilities or a ROC AUC matter.
     resample : bool, default=False
         Whether the base learner is given rows that are drawn by weight, instead of weights; for
         a learner that takes no ``sample_weight``.
@@ -73,8 +77,8 @@ class TrAdaBoost(BoostedClassifier):
     Raises
     ------
     ValueError
-        Where no target row has a label, or the base learner takes no ``sample_weight`` and
-        `resample` is off.
+        Where no target row has a label, the base learner takes no ``sample_weight`` and
+        `resample` is off, or it has no ``predict_proba`` and `voting` is "soft".
 
     See Also
     --------
@@ -154,6 +158,7 @@ class TrAdaBoost(BoostedClassifier):
         weight_drift_correction=False,
         initial_weights="domain",
         vote="auto",
+        voting="hard",
         resample=False,
         random_state=None,
     ):
@@ -162,6 +167,7 @@ class TrAdaBoost(BoostedClassifier):
         self.weight_drift_correction = weight_drift_correction
         self.initial_weights = initial_weights
         self.vote = vote
+        self.voting = voting
         self.resample = resample
         self.random_state = random_state
 

@@ -430,5 +430,5 @@ class TwoStageTrAdaBoostR2(BoostedRegressor):
         target *= (1 - weights[:n_source].sum()) / target.sum()
         ensemble = self._second_stage(X[rows], y[rows], weights, n_source, rng)
         held_out = n_source + test
-        predictions = [learner.predict(X[held_out]) for learner in ensemble.learners]
-        return self._combine(predictions, ensemble.votes) - y[held_out]
+        opinions = [self._opinion(learner, X[held_out]) for learner in ensemble.learners]
+        return self._combine(opinions, ensemble.votes) - y[held_out]

@@ -158,8 +158,11 @@ def test_weighted_median_is_the_least_with_half_the_weight():
 
 
 def test_weighted_votes_by_hand():
-    shares = weighted_votes([np.array([0, 1]), np.array([1, 1]), np.array([2, 0])], [1, 2, 5], 3)
+    opinions = [np.eye(3)[codes] for codes in ([0, 1], [1, 1], [2, 0])]
+    shares = weighted_votes(opinions, [1, 2, 5])
     np.testing.assert_allclose(shares, [[1 / 8, 2 / 8, 5 / 8], [5 / 8, 3 / 8, 0]])
+    probabilities = [np.array([[0.2, 0.8]]), np.array([[0.9, 0.1]])]
+    np.testing.assert_allclose(weighted_votes(probabilities, [1, 3]), [[2.9 / 4, 1.1 / 4]])
 
 
 def play(votes, errors=None, **options):

@@ -9,9 +9,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.ensemble import AdaBoostClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skdtl import NoTargetWarning, SourceOnly, TargetOnly, TrAdaBoost
@@ -416,3 +418,38 @@ def test_pickles_hold_no_row_weights():
             getattr(restored, name)
     with pytest.raises(AttributeError, match="'TrAdaBoost' object has no attribute 'other'"):
         _ = restored.other
+
+
+def test_soft_votes_are_the_weighted_mean_of_probabilities():
+    Xs, ys, Xt, yt = three_classes(2, n_t=100)
+    model = TrAdaBoost(DEPTH_2, n_estimators=8, vote="last_half", voting="soft")
+    model.fit(Xs, ys, Xt, yt)
+    first = int(np.ceil(len(model.estimators_) / 2)) - 1
+    assert first >= 1
+    total = 0
+    for learner, vote in zip(model.estimators_[first:], model.estimator_weights_[first:]):
+        total = total + vote * learner.predict_proba(Xt)
+    expected = total / model.estimator_weights_[first:].sum()
+    np.testing.assert_allclose(model.predict_proba(Xt), expected)
+    np.testing.assert_array_equal(model.predict(Xt), np.argmax(expected, axis=1))
+
+
+def test_soft_votes_rank_better():
+    """By .02 ROC AUC, mean of 8 seeds, with no loss of accuracy beyond .01."""
+    found = {"hard": [], "soft": []}
+    for seed in range(8):
+        Xs, ys, Xt, yt, X_test, y_test, _ = concepts(seed, 400, 40, noise=0.15)
+        for voting, values in found.items():
+            model = TrAdaBoost(LogisticRegression(), n_estimators=10, voting=voting)
+            model.fit(Xs, ys, Xt, yt)
+            auc = roc_auc_score(y_test, model.predict_proba(X_test)[:, 1])
+            values.append((auc, model.score(X_test, y_test)))
+    hard, soft = (np.mean(values, axis=0) for values in found.values())
+    assert soft[0] > hard[0] + 0.02
+    assert soft[1] > hard[1] - 0.01
+
+
+def test_soft_votes_need_probabilities():
+    Xs, ys, Xt, yt, _, _, _ = concepts(0, 60, 20)
+    with pytest.raises(ValueError, match="SVC has no predict_proba"):
+        TrAdaBoost(LinearSVC(), voting="soft").fit(Xs, ys, Xt, yt)
