@@ -51,7 +51,7 @@ def neighbor_ratio(X, Xs, Xt, n_neighbors, *, own_source=None, own_target=None) 
     ratio : ndarray of shape (len(n_neighbors), n)
         Non-negative.
     """
-    if not sp.issparse(Xs):
+    if not any(sp.issparse(rows) for rows in (X, Xs, Xt)):
         centre = Xs.mean(axis=0)  # distances of rows far from the origin would be rounded more
         X, Xs, Xt = X - centre, Xs - centre, Xt - centre
     norms = row_norms(X, squared=True)
@@ -138,7 +138,8 @@ def nearest_neighbor_weights(Xs, Xt, *, n_neighbors="cv") -> np.ndarray:
     >>> bool(np.corrcoef(weights, true)[0, 1] > 0.9)
     True
     """
-    return _weights(*check_rows(Xs, Xt), n_neighbors)[0]
+    Xs, Xt = check_rows(Xs, Xt)
+    return _weights(Xs, Xt, n_neighbors)[0]
 
 
 def _weights(Xs, Xt, n_neighbors):
@@ -268,7 +269,8 @@ class NearestNeighborWeighting(InstanceWeighter):
         self.n_neighbors = n_neighbors
 
     def _fit(self, source: Domain, target: Domain) -> None:
-        self.n_neighbors_, self.rows_ = None, None
+        self.n_neighbors_: int | None = None
+        self.rows_: tuple[Any, Any] | None = None
         super()._fit(source, target)
 
     def _source_weights(self, source: Domain, target: Domain) -> np.ndarray:
