@@ -11,7 +11,7 @@ __all__ = ["least_product", "pivoted_cholesky", "solve_box_slab"]
 
 # The Newton systems are solved to this accuracy relative to their right-hand sides; what is left
 # over enters the next right-hand side.
-CG_TOL, CG_MAX_ITER = 1e-3, 200
+CG_TOL, CG_MAX_ITER = 1e-2, 200
 BLOCK = 32  # rows that a factorisation takes at once
 
 
