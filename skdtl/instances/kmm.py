@@ -6,6 +6,7 @@ import warnings
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.linalg.blas import dsymv
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, gen_batches
 
@@ -142,7 +143,7 @@ def _solve(X, kappa, kernel, gamma, B, eps, tol, max_iter):
             if gap <= tol:
                 return w, gap, n_iter
         del L
-    Q = kernel_matrix(X, None, kernel, gamma=gamma) / n
+    Q = np.ascontiguousarray(kernel_matrix(X, None, kernel, gamma=gamma), dtype=float) / n
     diagonal = np.diagonal(Q)
 
     def factor(added):
@@ -151,7 +152,10 @@ def _solve(X, kappa, kernel, gamma, B, eps, tol, max_iter):
             lambda numbers: Q[numbers], diagonal, max(500, n // 4), 50.0, 1 / added
         )
 
-    return solve_box_slab(lambda w: Q @ w, factor, c, *bounds, tol=tol, max_iter=max_iter)
+    def product(w):
+        return dsymv(1.0, Q.T, w)  # reads half of Q; a transpose is what Fortran needs no copy of
+
+    return solve_box_slab(product, factor, c, *bounds, tol=tol, max_iter=max_iter)
 
 
 def _gamma(Xs, Xt, kernel, gamma, rng) -> float:
