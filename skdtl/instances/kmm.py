@@ -290,10 +290,11 @@ class KMM(InstanceWeighter):
     Notes
     -----
     Minimized is wᵀKw / 2 - κᵀw over 0 <= w <= B and abs(mean(w) - 1) <= eps, with
-    K_ij = k(xs_i, xs_j) and κ_i = (n_s / n_t) Σ_j k(xs_i, xt_j) [1]_: section 3, the program (12).
+    K_ij = k(xs_i, xs_j) and κ_i = (n_s / n_t) Σ_j k(xs_i, xt_j), the quadratic program of [1]_,
+    section 3.
 
-    * The solver is a primal-dual interior-point method. Where K is of low rank, up to what `tol`
-      allows, it works with a pivoted Cholesky factor and K is never formed; else conjugate
+    * The solver is a primal-dual interior-point method [3]_. Where K is of low rank, up to what
+      `tol` allows, it works with a pivoted Cholesky factor and K is never formed; else conjugate
       gradients solve its linear systems, preconditioned by a factor that is made anew from the
       rows whose weights are still free. What decides that the solution is good enough is the
       duality gap with K itself.
@@ -315,6 +316,8 @@ class KMM(InstanceWeighter):
        Processing Systems 19 (NIPS 2006), 601-608.
     .. [2] Kanamori, T., Hido, S. and Sugiyama, M. (2009). A least-squares approach to direct
        importance estimation. Journal of Machine Learning Research 10, 1391-1445.
+    .. [3] Mehrotra, S. (1992). On the implementation of a primal-dual interior point method. SIAM
+       Journal on Optimization 2, 575-601.
 
     Examples
     --------

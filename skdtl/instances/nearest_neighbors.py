@@ -225,7 +225,7 @@ class NearestNeighborWeighting(InstanceWeighter):
     Notes
     -----
     With k_s source rows and k_t target rows in the ball, the ratio is (n_s k_t) / (n_t k_s), as in
-    [1]_, section 3. k_s is k, or more where rows are equally far; a source row is not counted in
+    [1]_. k_s is k, or more where rows are equally far; a source row is not counted in
     its own ball, as this would bias k_s, and n_s then is what makes the ratio right on average,
     since a ball up to the k-th of m drawn rows has the probability k / (m + 1) on average.
 
@@ -233,10 +233,10 @@ class NearestNeighborWeighting(InstanceWeighter):
     to the shape of the cell and the +1 that it adds to each count; its weights vary the most.
 
     For the choice of k, the squared error at the source, E_s[(r̂ - r)²] / 2, is estimated up to a
-    constant by the mean of r̂² / 2 over the source minus the mean of r̂ over the target, each row
-    left out of its own ball; of more than 1000 rows of a domain, 1000 are asked. This estimate is
-    noisy, so the largest k is taken that is no more than one standard error of the difference
-    above the best; with known ratios of one to ten features that was closer to the truth than the
+    constant by the mean of r̂² / 2 over the source minus the mean of r̂ over the target, as in
+    [3]_, each row left out of its own ball; of more than 1000 rows of a domain, 1000 are asked.
+    This estimate is noisy, so the largest k is taken that is no more than one standard error of
+    the difference above the best; with known ratios of one to ten features that was closer to the truth than the
     best itself where they differed much, and hardly worse elsewhere.
 
     References
@@ -246,6 +246,9 @@ class NearestNeighborWeighting(InstanceWeighter):
        Royal Astronomical Society 390, 118-130.
     .. [2] Loog, M. (2012). Nearest neighbor-based importance weighting. IEEE International
        Workshop on Machine Learning for Signal Processing, 1-6.
+    .. [3] Kremer, J., Gieseke, F., Pedersen, K. S. and Igel, C. (2015). Nearest neighbor density
+       ratio estimation for large-scale applications in astronomy. Astronomy and Computing 12,
+       67-72.
 
     Examples
     --------
