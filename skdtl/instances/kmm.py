@@ -306,8 +306,8 @@ class KMM(InstanceWeighter):
     * The paper leaves the width to the user. The criterion of "cv" is that of least-squares
       importance fitting [2]_ with ridges .001 to 1, five folds and centres at up to 100 target
       rows. Negative values of the estimate are left as they are.
-    * The weights are brought to mean 1 for the estimator, labelled target rows take part with
-      weight 1.
+    * The weights belong to the source rows; there is no ratio at other rows.
+    * They are brought to mean 1 for the estimator, labelled target rows take part with weight 1.
 
     References
     ----------

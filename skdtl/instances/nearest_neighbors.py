@@ -236,8 +236,8 @@ class NearestNeighborWeighting(InstanceWeighter):
     constant by the mean of r̂² / 2 over the source minus the mean of r̂ over the target, as in
     [3]_, each row left out of its own ball; of more than 1000 rows of a domain, 1000 are asked.
     This estimate is noisy, so the largest k is taken that is no more than one standard error of
-    the difference above the best; with known ratios of one to ten features that was closer to the truth than the
-    best itself where they differed much, and hardly worse elsewhere.
+    the difference above the best; with known ratios of one to ten features that was closer to the
+    truth than the best itself where they differed much, and hardly worse elsewhere.
 
     References
     ----------
