@@ -6,6 +6,9 @@ from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from .biw import BIW
+    from .discriminator import DiscriminatorWeighting, discriminator_weights
+    from .kmm import KMM, kmm_weights
+    from .nearest_neighbors import NearestNeighborWeighting, nearest_neighbor_weights
     from .tradaboost import TrAdaBoost
     from .tradaboost_r2 import TrAdaBoostR2, TwoStageTrAdaBoostR2
 
@@ -13,8 +16,14 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
         "BIW": ".biw",
+        "DiscriminatorWeighting": ".discriminator",
+        "KMM": ".kmm",
+        "NearestNeighborWeighting": ".nearest_neighbors",
         "TrAdaBoost": ".tradaboost",
         "TrAdaBoostR2": ".tradaboost_r2",
         "TwoStageTrAdaBoostR2": ".tradaboost_r2",
+        "discriminator_weights": ".discriminator",
+        "kmm_weights": ".kmm",
+        "nearest_neighbor_weights": ".nearest_neighbors",
     },
 )
