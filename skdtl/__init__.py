@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
     from .domains import encode_domain, split_domains, stack
-    from .instances import BIW, TrAdaBoost, TrAdaBoostR2, TwoStageTrAdaBoostR2
+    from .instances import (
+        BIW,
+        RULSIF,
+        ULSIF,
+        TrAdaBoost,
+        TrAdaBoostR2,
+        TwoStageTrAdaBoostR2,
+    )
     from .mapping import DDC, TCA, DDCRegressor
     from .model_selection import TargetKFold, TargetShuffleSplit
     from .network import FineTuning, FineTuningRegressor
@@ -30,6 +37,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "FineTuning": ".network",
         "FineTuningRegressor": ".network",
         "NoTargetWarning": ".base",
+        "RULSIF": ".instances",
         "SourceOnly": ".baselines",
         "TCA": ".mapping",
         "TargetKFold": ".model_selection",
@@ -38,6 +46,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "TrAdaBoost": ".instances",
         "TrAdaBoostR2": ".instances",
         "TwoStageTrAdaBoostR2": ".instances",
+        "ULSIF": ".instances",
         "encode_domain": ".domains",
         "split_domains": ".domains",
         "stack": ".domains",
