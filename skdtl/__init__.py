@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .domains import encode_domain, split_domains, stack
     from .instances import (
         BIW,
+        KLIEP,
         RULSIF,
         ULSIF,
         TrAdaBoost,
@@ -36,6 +37,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DeepTransferRegressor": ".deep",
         "FineTuning": ".network",
         "FineTuningRegressor": ".network",
+        "KLIEP": ".instances",
         "NoTargetWarning": ".base",
         "RULSIF": ".instances",
         "SourceOnly": ".baselines",

@@ -6,6 +6,7 @@ from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from .biw import BIW
+    from .kliep import KLIEP, kliep_weights
     from .lsif import RULSIF, ULSIF, rulsif_weights, ulsif_weights
     from .tradaboost import TrAdaBoost
     from .tradaboost_r2 import TrAdaBoostR2, TwoStageTrAdaBoostR2
@@ -14,11 +15,13 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
         "BIW": ".biw",
+        "KLIEP": ".kliep",
         "RULSIF": ".lsif",
         "TrAdaBoost": ".tradaboost",
         "TrAdaBoostR2": ".tradaboost_r2",
         "TwoStageTrAdaBoostR2": ".tradaboost_r2",
         "ULSIF": ".lsif",
+        "kliep_weights": ".kliep",
         "rulsif_weights": ".lsif",
         "ulsif_weights": ".lsif",
     },
