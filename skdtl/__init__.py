@@ -20,7 +20,12 @@ if TYPE_CHECKING:
         TwoStageTrAdaBoostR2,
     )
     from .mapping import DDC, TCA, DDCRegressor
-    from .model_selection import TargetKFold, TargetShuffleSplit
+    from .model_selection import (
+        ImportanceWeightedScorer,
+        SourceKFold,
+        TargetKFold,
+        TargetShuffleSplit,
+    )
     from .network import FineTuning, FineTuningRegressor
 
 __version__ = "0.1.0.dev0"
@@ -37,9 +42,11 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DeepTransferRegressor": ".deep",
         "FineTuning": ".network",
         "FineTuningRegressor": ".network",
+        "ImportanceWeightedScorer": ".model_selection",
         "KLIEP": ".instances",
         "NoTargetWarning": ".base",
         "RULSIF": ".instances",
+        "SourceKFold": ".model_selection",
         "SourceOnly": ".baselines",
         "TCA": ".mapping",
         "TargetKFold": ".model_selection",

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array, check_random_state, gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._params import HasMethod, Int, OneOf, Real, check_params
@@ -200,8 +200,7 @@ def row_blocks(X, centers):
     rows : slice
     squares : ndarray of shape (n_rows, n_centers), float64
     """
-    for start in range(0, X.shape[0], _BLOCK):
-        rows = slice(start, min(start + _BLOCK, X.shape[0]))
+    for rows in gen_batches(X.shape[0], _BLOCK):
         squares = euclidean_distances(X[rows], centers, squared=True)
         yield rows, squares.astype(np.float64, copy=False)
 

@@ -10,6 +10,7 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import nnls
 from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import gen_batches
 
 from .._params import Int
 from ..base import Domain
@@ -27,6 +28,7 @@ __all__ = ["KLIEP", "LikelihoodRatio", "fit_kliep", "kliep_weights", "mixture_we
 
 _TOL = 1e-8  # of the log-likelihood
 _CV_TOL = 1e-3  # of the log-likelihoods that cross-validation compares
+_BLOCK = 4096  # rows
 _CV_ROWS = 5000  # target rows that cross-validation looks at
 
 
@@ -83,13 +85,17 @@ def mixture_weights(log_density, *, tol=_TOL, max_iter=100):
         The number of steps.
     """
     n, n_components = log_density.shape
-    F = np.exp(log_density - log_density.max(axis=1, keepdims=True))
+    F = log_density - log_density.max(axis=1, keepdims=True)
+    np.exp(F, out=F)
     shares = np.full(n_components, 1 / n_components)
     n_iter = 0
     while True:
         density = F @ shares
-        ratios = F / density[:, None]
-        gains = ratios.mean(axis=0)
+        gains, H = np.zeros(n_components), np.zeros((n_components, n_components))
+        for rows in gen_batches(n, _BLOCK):  # so that there is no second array as large as F
+            ratios = F[rows] / density[rows, None]
+            gains += ratios.sum(axis=0) / n
+            H += ratios.T @ ratios / n
         gap = float(np.log(gains.max()))
         if gap <= tol or n_iter == max_iter:
             return shares, max(gap, 0.0), n_iter
@@ -97,7 +103,6 @@ def mixture_weights(log_density, *, tol=_TOL, max_iter=100):
         # Sequential quadratic programming on the equivalent problem of minimising
         # sum(u) - mean log(F u) over u >= 0 alone: its minimum has sum 1. The quadratic model
         # v' H v / 2 - c' v is a problem of non-negative least squares in H's Cholesky factor.
-        H = ratios.T @ ratios / n
         ridge = 1e-10 * np.trace(H) / n_components
         R = cholesky(H + ridge * np.eye(n_components))
         c = 2 * gains - 1 + ridge * shares
@@ -168,8 +173,9 @@ def fit_kliep(Xs, Xt, *, gamma="cv", n_centers=100, cv=5, random_state=None) -> 
         best = int(np.argmax(scores))
 
     log_means = logsumexp(log_sums[best], axis=0) - np.log(len(fold_s))
-    log_density = -gammas[best] * squares - log_means
-    shares, gap, _ = mixture_weights(log_density)
+    squares *= -gammas[best]
+    squares -= log_means
+    shares, gap, _ = mixture_weights(squares)
     with np.errstate(divide="ignore"):
         log_coef = np.log(shares) - log_means
     return LikelihoodRatio(centers, log_coef, float(gammas[best]), gammas, scores, gap)
@@ -241,7 +247,8 @@ class KLIEP(KernelRatioWeighter):
     (covariate shift), where the source covers the target, and where features are few (some ten)
     and of similar scales: bring them there before. Weights help where the estimator is too simple
     to be right everywhere; a flexible one needs none. Where the target reaches into regions with
-    few source rows the ratio is unbounded and the weights are noisy: take `RULSIF`.
+    few source rows the ratio is unbounded and the weights are noisy: take `RULSIF`, also where
+    some target rows lie far from all others, since these govern a likelihood.
 
     Parameters
     ----------
@@ -303,8 +310,8 @@ class KLIEP(KernelRatioWeighter):
 
     Notes
     -----
-    The problem is that of [1]_, section 2.3 (and Figure 1a), the choice of the bandwidth that
-    of section 2.4. What was chosen where the paper leaves it open, and where we deviate:
+    The problem is that of [1]_, which also chooses the bandwidth by held-out likelihood. What was
+    chosen where the paper leaves it open, and where we deviate:
 
     * With each function divided by its mean over the source the coefficients are shares of a
       mixture. Sequential quadratic programming finds them in some ten steps, where the paper's
