@@ -16,9 +16,9 @@ from .._params import Int
 from ..base import Domain
 from ._density_ratio import (
     KernelRatioWeighter,
-    _folds,
     bandwidth_grid,
     choose_centers,
+    fold_numbers,
     row_blocks,
     spread_rows,
     weights_of,
@@ -148,9 +148,9 @@ def fit_kliep(Xs, Xt, *, gamma="cv", n_centers=100, cv=5, random_state=None) -> 
             "gamma='cv' holds rows of both domains out, but the source has "
             f"{Xs.shape[0]} and the target {Xt.shape[0]}: give gamma a number."
         )
-    fold_s = _folds(Xs, np.zeros(Xs.shape[0]), folds)
+    fold_s = fold_numbers(Xs, folds)
     few = spread_rows(Xt, _CV_ROWS)
-    fold_t = _folds(Xt[few], np.zeros(len(few)), folds)
+    fold_t = fold_numbers(Xt[few], folds)
     squares = np.concatenate([block for _, block in row_blocks(Xt, centers)])
     log_sums = _log_sums(Xs, centers, gammas, fold_s, folds)
     counts = np.bincount(fold_s, minlength=folds)

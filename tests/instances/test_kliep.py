@@ -8,6 +8,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from skdtl import KLIEP
 from skdtl.instances import kliep, kliep_weights
+from skdtl.instances._density_ratio import fold_numbers
 from skdtl.instances.kliep import fit_kliep, mixture_weights
 
 
@@ -88,8 +89,8 @@ def test_cross_validation_by_loops():
     """Each bandwidth's score, by refits on the rows that are not held out."""
     Xs, Xt = domains()
     fitted = fit_kliep(Xs, Xt, cv=3, random_state=0)
-    fold_s = kliep._folds(Xs, np.zeros(60), 3)
-    fold_t = kliep._folds(Xt, np.zeros(40), 3)
+    fold_s = fold_numbers(Xs, 3)
+    fold_t = fold_numbers(Xt, 3)
     for k in (0, 4, 8):
         scores = []
         for fold in range(3):
