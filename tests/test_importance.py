@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
@@ -178,6 +179,8 @@ def test_what_is_no_ratio_is_an_error():
     line = LinearRegression().fit(Xs, ys)
     with pytest.raises(TypeError, match="weighting must be a fitted estimator"):
         ImportanceWeightedScorer(line)
+    with pytest.raises(NotFittedError):
+        ImportanceWeightedScorer(ULSIF())(line, Xs, ys)
     for values, pattern in (
         (np.ones(19), r"shape \(19,\), but X has 20 rows"),
         (-np.ones(20), "finite and at least 0"),

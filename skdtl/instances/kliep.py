@@ -382,5 +382,5 @@ class KLIEP(KernelRatioWeighter):
             warnings.warn(
                 f"KLIEP's log-likelihood may be {fitted.gap:.2g} below its maximum.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=8,
             )

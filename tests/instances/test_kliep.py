@@ -155,7 +155,8 @@ def test_attributes_and_convergence(monkeypatch):
     fixed = KLIEP(gamma=0.5).fit(Xs, ys, Xt)
     assert fixed.gamma_ == 0.5 and fixed.cv_results_["score"] is None
     monkeypatch.setattr(kliep, "mixture_weights", lambda F, **_: (np.full(40, 0.025), 0.5, 3))
-    with pytest.warns(ConvergenceWarning, match="may be 0.5 below its maximum"):
+    with pytest.warns(ConvergenceWarning, match="may be 0.5 below its maximum") as caught:
         KLIEP(random_state=0).fit(Xs, ys, Xt)
+    assert caught[0].filename == __file__
     with pytest.raises(ValueError, match="cv"):
         kliep_weights(Xs, Xt, cv=1)
