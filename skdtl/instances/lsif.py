@@ -481,8 +481,9 @@ class RULSIF(ULSIF):
     ``H`` is alpha times the mean of ``phi phi'`` over target rows plus (1 - alpha) times that
     over source rows; all else is as in `ULSIF` ([1]_, section 2; [2]_). Deviations:
 
-    * Negative coefficients are set to 0 as in uLSIF, and values above ``1 / alpha``, which the
-      true relative ratio never exceeds, to ``1 / alpha``.
+    * Negative coefficients are set to 0, so that the ratio is nowhere negative and ``alpha=0`` is
+      uLSIF, and values above ``1 / alpha``, which the true relative ratio never exceeds, to
+      ``1 / alpha``.
     * The paper chooses bandwidth and regularisation by k-fold cross-validation; here the
       leave-one-out loss of `ULSIF` does it, with the target's rows in both terms.
 

@@ -38,13 +38,13 @@ def test_optimum_against_a_general_solver(gamma):
     shares, gap, n_iter = mixture_weights(log_density)
     theta = shares / b
     assert b @ theta == pytest.approx(1, abs=1e-12)
-    assert -np.mean(np.log(At @ theta)) <= general.fun + 1e-8
+    assert -np.mean(np.log(At @ theta)) <= general.fun + 1e-7
     assert -np.mean(np.log(At @ theta)) >= general.fun - 1e-5
     np.testing.assert_allclose(As @ theta, As @ general.x, atol=2e-2)
-    assert gap <= 1e-8 and 1 <= n_iter <= 20
+    assert gap <= 1e-7 and 1 <= n_iter <= 20
     # The conditions of Karush, Kuhn and Tucker.
     gains = np.mean(At / (At @ theta)[:, None], axis=0) / b
-    assert gains.max() <= 1 + 1e-8
+    assert gains.max() <= 1 + 1e-7
     np.testing.assert_allclose(gains[shares > 1e-6], 1, atol=1e-5)
     assert shares.min() >= 0 and 0 < np.sum(shares == 0) < 12
 
@@ -126,7 +126,7 @@ def test_more_target_rows_than_cross_validation_looks_at(monkeypatch):
     part = fit_kliep(Xs, Xt, random_state=0)
     assert not np.array_equal(part.scores, whole.scores)
     np.testing.assert_allclose(part.scores[4:7], whole.scores[4:7], atol=0.15)
-    assert part.gap <= 1e-8  # the ratio itself is fitted to all rows
+    assert part.gap <= 1e-7  # the ratio itself is fitted to all rows
     if part.gamma == whole.gamma:
         np.testing.assert_allclose(part.log_coef, whole.log_coef)
 
@@ -150,7 +150,7 @@ def test_attributes_and_convergence(monkeypatch):
     ys = np.arange(60) % 2
     model = KLIEP(random_state=0).fit(Xs, ys, Xt)
     fitted = fit_kliep(Xs, Xt, random_state=0)
-    assert model.gamma_ == fitted.gamma and 0 <= model.gap_ <= 1e-8
+    assert model.gamma_ == fitted.gamma and 0 <= model.gap_ <= 1e-7
     np.testing.assert_array_equal(model.cv_results_["score"], fitted.scores)
     fixed = KLIEP(gamma=0.5).fit(Xs, ys, Xt)
     assert fixed.gamma_ == 0.5 and fixed.cv_results_["score"] is None
