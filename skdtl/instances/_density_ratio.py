@@ -64,7 +64,7 @@ def check_rows(Xs, Xt):
         raise ValueError(
             f"Xt has {checked[1].shape[1]} features, but Xs has {checked[0].shape[1]}."
         )
-    return checked
+    return tuple(checked)
 
 
 def column_moments(X, weights=None):

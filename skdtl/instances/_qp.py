@@ -11,7 +11,7 @@ __all__ = ["least_product", "pivoted_cholesky", "solve_box_slab"]
 
 # The Newton systems are solved to this accuracy relative to their right-hand sides; what is left
 # over enters the next right-hand side.
-CG_TOL, CG_MAX_ITER = 1e-3, 200
+CG_TOL, CG_MAX_ITER = 1e-2, 200
 BLOCK = 32  # rows that a factorisation takes at once
 
 
@@ -94,8 +94,8 @@ def solve_box_slab(product, factor, c, B, low, high, *, tol=1e-6, max_iter=100):
     """Minimize f(w) = w'Qw / 2 - c'w over 0 <= w <= B, low <= sum(w) <= high.
 
     A primal-dual interior-point method with Mehrotra's predictor and corrector. Its Newton
-    systems, Q plus a diagonal and a matrix of rank one, are solved by conjugate gradients,
-    preconditioned by the inverse of the same sum with an approximation of Q.
+    systems, Q plus a diagonal, are solved by conjugate gradients, preconditioned by the inverse of
+    the same sum with an approximation of Q.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def solve_box_slab(product, factor, c, B, low, high, *, tol=1e-6, max_iter=100):
     low, high : float
         The bounds of the sum, below and above n.
     tol : float, default=1e-6
-        Iterations end where the duality gap is at most this times w'Qw / 2 + c'w.
+        Iterations end where the duality gap is at most this times w'Qw / 2 + |c|'w.
     max_iter : int, default=100
         The largest number of iterations.
 
@@ -120,30 +120,37 @@ def solve_box_slab(product, factor, c, B, low, high, *, tol=1e-6, max_iter=100):
     w : ndarray of shape (n,)
         Strictly within all bounds.
     gap : float
-        The duality gap by w'Qw / 2 + c'w: f(w) is above the minimum by at most this share.
+        The duality gap by w'Qw / 2 + |c|'w: f(w) is above the minimum by at most this share.
     n_iter : int
     """
     n = len(c)
     w, Qw = np.ones(n), product(np.ones(n))
+    # The slacks are kept, since a difference of nearly equal numbers would lose them.
+    u, over, under = B - w, n - low, high - n
     mu = max(np.abs(Qw - c).mean(), np.finfo(float).tiny)
-    z, q = mu / w, mu / (B - w)  # multipliers of 0 <= w and w <= B,
-    a, b = mu / (n - low), mu / (high - n)  # of low <= sum(w) and sum(w) <= high
+    z, q = mu / w, mu / u  # multipliers of 0 <= w and w <= B,
+    a, b = mu / over, mu / under  # of low <= sum(w) and sum(w) <= high
     for n_iter in range(max_iter + 1):
         gap = relative_gap(w, Qw, c, B, low, high)
         if gap <= tol or n_iter == max_iter:
             break
-        u, over, under = B - w, w.sum() - low, high - w.sum()
         residual = Qw - c - z + q + b - a
-        solve = _newton_solver(product, factor, z / w + q / u, a / over + b / under)
+        solve = _newton_solver(product, factor, z / w + q / u)
+        by_one = solve(np.ones(n))
+        give = 1.0 / (a / over + b / under)
         mu = (w @ z + u @ q + over * a + under * b) / (2 * n + 2)
         rz, rq, ra, rb = -w * z, -u * q, -over * a, -under * b
         for corrected in (False, True):
-            dw = solve(-residual + rz / w - rq / u + ra / over - rb / under)
-            ds = dw.sum()
+            # The sum's multiplier b - a changes by dy. It is found first: next to an active bound
+            # of the sum, the terms of its slack are too large to be added to the others.
+            push = ra / over - rb / under
+            dw = solve(-residual + rz / w - rq / u)
+            dy = (dw.sum() - give * push) / (by_one.sum() + give)
+            dw, ds = dw - dy * by_one, give * (dy + push)
             dz, dq = (rz - z * dw) / w, (rq + q * dw) / u
             da, db = (ra - a * ds) / over, (rb + b * ds) / under
-            pairs = ((w, dw), (u, -dw), (z, dz), (q, dq))
-            pairs += ((over, ds), (under, -ds), (a, da), (b, db))
+            pairs = [(w, dw), (u, -dw), (z, dz), (q, dq)]
+            pairs += [(over, ds), (under, -ds), (a, da), (b, db)]
             step = min(1.0, 0.99 * min(_to_zero(*pair) for pair in pairs))
             if not corrected:
                 # What the product of the changes adds, and how far the plain step would get.
@@ -158,16 +165,17 @@ def solve_box_slab(product, factor, c, B, low, high, *, tol=1e-6, max_iter=100):
                 ra, rb = ra + goal - ds * da, rb + goal + ds * db
         w, z, q = w + step * dw, z + step * dz, q + step * dq
         a, b = a + step * da, b + step * db
+        u, over, under = u - step * dw, over + step * ds, under - step * ds
         Qw = product(w)
-    return w, gap, n_iter
+    return np.minimum(w, B), gap, n_iter
 
 
 def relative_gap(w, Qw, c, B, low, high) -> float:
-    """Return by how much f(w) can be above the minimum at most, as a share of w'Qw / 2 + c'w.
+    """Return by how much f(w) can be above the minimum at most, as a share of w'Qw / 2 + |c|'w.
 
     f is convex, so that f(w) - f(v) <= <Qw - c, w - v> for every feasible v.
     """
-    scale = w @ Qw / 2 + c @ w
+    scale = w @ Qw / 2 + np.abs(c) @ w
     gap = (Qw - c) @ w - least_product(Qw - c, B, low, high)
     return float(gap / scale) if scale > 0 else 0.0
 
@@ -179,33 +187,36 @@ def _to_zero(value, change) -> float:
     return float(np.min(-value[falling] / change[falling], initial=np.inf))
 
 
-def _newton_solver(product, factor, diagonal, slab):
-    """Return a function that solves (Q + diag(diagonal) + slab 11') x = r for x."""
+def _newton_solver(product, factor, diagonal):
+    """Return a function that solves (Q + diag(diagonal)) x = r for x."""
     L, rest = factor(diagonal)
     inverse = 1.0 / (diagonal + rest)
-    F = np.vstack([L, np.full(len(diagonal), np.sqrt(slab))])
-    scaled = F * np.sqrt(inverse)
+    scaled = L * np.sqrt(inverse)
     inner = scaled @ scaled.T
-    inner[np.diag_indices_from(inner)] += 1.0
+    on_diagonal = np.diag_indices_from(inner)
+    # The products' own rounding, so that the sum is positive definite.
+    inner[on_diagonal] += 1.0 + len(L) * np.finfo(float).eps * inner[on_diagonal].max(initial=0.0)
     inner = cho_factor(inner, overwrite_a=True, check_finite=False)
 
     def precondition(r):
         r = inverse * r
-        return r - inverse * (cho_solve(inner, F @ r, check_finite=False) @ F)
+        return r - inverse * (cho_solve(inner, L @ r, check_finite=False) @ L)
 
     def solve(r):
-        x, goal = np.zeros(len(r)), CG_TOL * np.linalg.norm(r)
-        p, rho = np.zeros(len(r)), 1.0
+        x, p = np.zeros(len(r)), np.zeros(len(r))
+        y = precondition(r)
+        rho = r @ y  # the squared norm in which huge and tiny entries count alike
+        before, goal = 1.0, CG_TOL**2 * rho
         for _ in range(CG_MAX_ITER):
-            if np.linalg.norm(r) <= goal:
+            if rho <= goal:
                 break
-            y = precondition(r)
-            before, rho = rho, r @ y
             p = y + (rho / before) * p
-            Ap = product(p) + diagonal * p + slab * p.sum()
+            Ap = product(p) + diagonal * p
             length = rho / (p @ Ap)
             x += length * p
             r = r - length * Ap
+            y = precondition(r)
+            before, rho = rho, r @ y
         return x
 
     return solve

@@ -62,7 +62,7 @@ def discriminator_weights(
     if cv < 2:
         raise ValueError(f"cv must be at least 2; got {cv!r}.")
     if discriminator is None:
-        discriminator = default_discriminator(sp.issparse(Xs))
+        discriminator = default_discriminator(sp.issparse(Xs) or sp.issparse(Xt))
     X = join_rows(Xs, Xt)
     from_target = np.repeat([0, 1], [Xs.shape[0], Xt.shape[0]])
     n_folds = min(cv, Xs.shape[0], Xt.shape[0])
@@ -214,7 +214,7 @@ class DiscriminatorWeighting(InstanceWeighter):
         self.random_state = random_state
 
     def _fit(self, source: Domain, target: Domain) -> None:
-        self.discriminator_ = None
+        self.discriminator_: Any = None
         super()._fit(source, target)
 
     def _source_weights(self, source: Domain, target: Domain) -> np.ndarray:
@@ -222,7 +222,7 @@ class DiscriminatorWeighting(InstanceWeighter):
         Xs, Xt = check_rows(source.X, target.X)
         discriminator = self.discriminator
         if discriminator is None:
-            discriminator = default_discriminator(sp.issparse(Xs))
+            discriminator = default_discriminator(sp.issparse(Xs) or sp.issparse(Xt))
         weights = discriminator_weights(
             Xs,
             Xt,

@@ -242,7 +242,7 @@ class KMM(InstanceWeighter):
         paper's (sqrt(n_s) - 1) / sqrt(n_s).
     tol : float, default=1e-4
         The relative duality gap to be reached, positive: the objective then is above its minimum
-        by at most this share of wᵀKw / 2 + κᵀw.
+        by at most this share of wᵀKw / 2 + abs(κ)ᵀw.
     max_iter : int, default=100
         The largest number of iterations, at least 1.
     random_state : int, RandomState instance or None, default=None
