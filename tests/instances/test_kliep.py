@@ -66,14 +66,17 @@ def test_the_gap_bounds_what_is_lacking():
 
 
 def test_a_mixture_by_hand():
-    # Component 0 is twice as dense at the first row, component 1 only lives at the second, half
-    # as dense there as component 0 is not: with share u of the first, the likelihood
-    # log(2u) + log(1 - u) is largest at 1/2; with 2 of 3 rows of the first kind, at 2/3.
+    # Component 0 lives at the first row alone, component 1 at the second: with share u of the
+    # first, the likelihood log(2u) + log(1 - u) is largest at 1/2; with 2 of 3 rows of the first
+    # kind, at 2/3.
     with np.errstate(divide="ignore"):
         log_density = np.log([[2.0, 0.0], [0.0, 1.0]])
     np.testing.assert_allclose(mixture_weights(log_density)[0], [0.5, 0.5])
     three = log_density[[0, 0, 1]]
     np.testing.assert_allclose(mixture_weights(three, tol=1e-14)[0], [2 / 3, 1 / 3], atol=1e-6)
+    # A full Newton step would leave nothing for the one row of the second kind.
+    rare = log_density[[0] * 199 + [1]]
+    np.testing.assert_allclose(mixture_weights(rare, tol=1e-14)[0], [0.995, 0.005], atol=1e-6)
 
 
 @pytest.mark.parametrize("gamma", ["cv", 0.3, 30.0])
@@ -152,6 +155,10 @@ def test_attributes_and_convergence(monkeypatch):
     fitted = fit_kliep(Xs, Xt, random_state=0)
     assert model.gamma_ == fitted.gamma and 0 <= model.gap_ <= 1e-7
     np.testing.assert_array_equal(model.cv_results_["score"], fitted.scores)
+    threes = KLIEP(cv=3, random_state=0).fit(Xs, ys, Xt)
+    other = fit_kliep(Xs, Xt, cv=3, random_state=0)
+    np.testing.assert_array_equal(threes.cv_results_["score"], other.scores)
+    assert not np.allclose(other.scores, fitted.scores)
     fixed = KLIEP(gamma=0.5).fit(Xs, ys, Xt)
     assert fixed.gamma_ == 0.5 and fixed.cv_results_["score"] is None
     monkeypatch.setattr(kliep, "mixture_weights", lambda F, **_: (np.full(40, 0.025), 0.5, 3))
