@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from .domains import encode_domain, split_domains, stack
     from .instances import (
         BIW,
+        KLIEP,
         KMM,
+        RULSIF,
+        ULSIF,
         DiscriminatorWeighting,
         NearestNeighborWeighting,
         TrAdaBoost,
@@ -20,7 +23,12 @@ if TYPE_CHECKING:
         TwoStageTrAdaBoostR2,
     )
     from .mapping import DDC, TCA, DDCRegressor
-    from .model_selection import TargetKFold, TargetShuffleSplit
+    from .model_selection import (
+        ImportanceWeightedScorer,
+        SourceKFold,
+        TargetKFold,
+        TargetShuffleSplit,
+    )
     from .network import FineTuning, FineTuningRegressor
 
 __version__ = "0.1.0.dev0"
@@ -38,9 +46,13 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DiscriminatorWeighting": ".instances",
         "FineTuning": ".network",
         "FineTuningRegressor": ".network",
+        "ImportanceWeightedScorer": ".model_selection",
+        "KLIEP": ".instances",
         "KMM": ".instances",
         "NearestNeighborWeighting": ".instances",
         "NoTargetWarning": ".base",
+        "RULSIF": ".instances",
+        "SourceKFold": ".model_selection",
         "SourceOnly": ".baselines",
         "TCA": ".mapping",
         "TargetKFold": ".model_selection",
@@ -49,6 +61,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "TrAdaBoost": ".instances",
         "TrAdaBoostR2": ".instances",
         "TwoStageTrAdaBoostR2": ".instances",
+        "ULSIF": ".instances",
         "encode_domain": ".domains",
         "split_domains": ".domains",
         "stack": ".domains",

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from typing import Any, ClassVar
+
 import numpy as np
 import scipy.sparse as sp
 from joblib import Parallel, delayed
 from scipy.special import logit
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils import check_array
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.utils import check_array, check_random_state, gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from ._base import join_rows
+from .._params import HasMethod, Int, OneOf, Real, check_params
+from ..base import Domain, TransferTags
+from ..kernels import kernel_gamma
+from ._base import InstanceWeighter, join_rows
 
 __all__ = [
+    "KernelRatioWeighter",
+    "bandwidth_grid",
     "check_rows",
+    "choose_centers",
     "column_moments",
     "discriminator_ratio",
     "fold_numbers",
     "held_out_log_odds",
+    "kernel_ratio",
     "log_odds",
     "positions",
     "relative_ratio",
+    "row_blocks",
+    "spread_rows",
+    "weights_of",
 ]
 
 
@@ -235,3 +249,209 @@ def fold_numbers(X, n_folds: int) -> np.ndarray:
     fold = np.empty(X.shape[0], dtype=int)
     fold[np.argsort(positions(X), kind="stable")] = np.arange(len(fold)) % n_folds
     return fold
+
+
+# -- ratios that are sums of Gaussian functions ---------------------------------------------------
+
+# Bandwidths that cross-validation chooses from, in units of the median distance.
+BANDWIDTHS = 2.0 ** np.arange(-2, 2.5, 0.5)
+_MEDIAN_ROWS = 500  # of each domain
+_BLOCK = 4096  # rows whose kernel values are held at once
+
+
+def spread_rows(X, limit):
+    """Choose at most so many rows, the same ones whatever order the rows come in.
+
+    Parameters
+    ----------
+    X : ndarray or CSR array of shape (n, n_features)
+        Rows.
+    limit : int
+        The largest number of rows.
+
+    Returns
+    -------
+    rows : ndarray of int
+        Indices in ascending order; all rows if they are no more than `limit`.
+    """
+    n_folds = -(-X.shape[0] // limit)
+    return np.flatnonzero(fold_numbers(X, n_folds) == 0)
+
+
+def choose_centers(Xt, n_centers, random_state=None):
+    """Draw centres of basis functions among the target rows, all of them if they are few.
+
+    Parameters
+    ----------
+    Xt : ndarray or CSR array of shape (n_t, n_features)
+        Target rows.
+    n_centers : int
+        The largest number of centres.
+    random_state : int, RandomState instance or None, default=None
+        Determines the draw.
+
+    Returns
+    -------
+    centers : ndarray or CSR array of shape (min(n_centers, n_t), n_features)
+    """
+    if Xt.shape[0] <= n_centers:
+        return Xt.copy()  # the caller may change his own
+    drawn = check_random_state(random_state).permutation(Xt.shape[0])[:n_centers]
+    return Xt[np.sort(drawn)]
+
+
+def bandwidth_grid(Xs, Xt):
+    """Return the values of gamma that cross-validation chooses from, from narrow to wide.
+
+    A Gaussian function ``exp(-gamma * d**2)`` has the bandwidth ``1 / sqrt(2 * gamma)``. The
+    bandwidths are 1/4 to 4 times the median distance between rows of both domains, of which up
+    to 500 each count, in steps of a factor of the square root of 2.
+
+    Parameters
+    ----------
+    Xs, Xt : ndarray or CSR array of shapes (n_s, n_features) and (n_t, n_features)
+        Rows of the two domains.
+
+    Returns
+    -------
+    gammas : ndarray of shape (9,)
+    """
+    some = [X[spread_rows(X, _MEDIAN_ROWS)] for X in (Xs, Xt)]
+    return kernel_gamma(join_rows(*some), "rbf", "median") / BANDWIDTHS**2
+
+
+def row_blocks(X, centers):
+    """Yield slices of rows and the squared distances of these rows to centres.
+
+    Parameters
+    ----------
+    X : ndarray or CSR array of shape (n, n_features)
+        Rows, of which a few thousand are taken at a time: memory does not grow with n.
+    centers : ndarray or CSR array of shape (n_centers, n_features)
+        Centres.
+
+    Yields
+    ------
+    rows : slice
+    squares : ndarray of shape (n_rows, n_centers), float64
+    """
+    for rows in gen_batches(X.shape[0], _BLOCK):
+        squares = euclidean_distances(X[rows], centers, squared=True)
+        yield rows, squares.astype(np.float64, copy=False)
+
+
+def kernel_ratio(X, centers, log_coef, gamma, upper=np.inf):
+    """Evaluate a sum of Gaussian functions with non-negative coefficients.
+
+    Parameters
+    ----------
+    X : ndarray or CSR array of shape (n, n_features)
+        Rows.
+    centers : ndarray or CSR array of shape (n_centers, n_features)
+        Centres of the functions.
+    log_coef : ndarray of shape (n_centers,)
+        Logarithms of the coefficients, which may be -inf: a coefficient alone can be larger than
+        any float where its function is next to 0.
+    gamma : float
+        The functions are ``exp(-gamma * d**2)``.
+    upper : float, default=inf
+        Larger values are brought down to this.
+
+    Returns
+    -------
+    ratio : ndarray of shape (n,)
+        At least 0, finite.
+    """
+    upper = min(upper, np.finfo(float).max)
+    ratio = np.zeros(X.shape[0])
+    counts = np.isfinite(log_coef)
+    for rows, squares in row_blocks(X, centers[counts]):
+        exponents = log_coef[counts] - gamma * squares
+        with np.errstate(over="ignore"):  # an infinite sum is brought down below
+            ratio[rows] = np.exp(exponents).sum(axis=1)
+    return np.minimum(ratio, upper)
+
+
+class KernelRatioWeighter(InstanceWeighter):
+    """Base class of methods whose density ratio is a sum of Gaussian functions of the target.
+
+    A subclass writes ``_fit_ratio(Xs, Xt)``, which sets ``centers_``, ``log_coef_`` and
+    ``gamma_``, and may bound the ratio by ``_upper``.
+    """
+
+    _transfer_tags: ClassVar[TransferTags] = TransferTags("used", unlabelled_target=True)
+    _takes_nan: ClassVar[bool] = False
+    _params: ClassVar[dict[str, Any]] = {
+        "estimator": (None, HasMethod("fit")),
+        "gamma": (OneOf("cv"), Real(0, closed="neither")),
+        "n_centers": Int(1),
+    }
+    centers_: Any
+    gamma_: float | None
+    log_coef_: np.ndarray | None
+
+    @property
+    def _upper(self):
+        """What no ratio exceeds."""
+        return np.inf
+
+    @abstractmethod
+    def _fit_ratio(self, Xs, Xt) -> None:
+        """Set ``centers_``, ``log_coef_`` and ``gamma_`` from validated rows."""
+
+    def _fit(self, source: Domain, target: Domain) -> None:
+        if target is source:
+            self.centers_, self.log_coef_, self.gamma_ = None, None, None
+        super()._fit(source, target)
+
+    def _source_weights(self, source: Domain, target: Domain) -> np.ndarray:
+        return self._fit_weights(source.X, target.X)
+
+    def _fit_weights(self, Xs, Xt) -> np.ndarray:
+        """Fit the ratio and return it at the source rows."""
+        self._fit_ratio(Xs, Xt)
+        ratio = self._ratio(Xs)
+        if not ratio.any():
+            raise ValueError(
+                f"{type(self).__name__}'s density ratio is 0 at each of the {Xs.shape[0]} source "
+                f"rows: functions with gamma={self.gamma_:.3g} around target rows don't reach "
+                "them. Use a smaller gamma, or bring the features to similar scales."
+            )
+        return ratio
+
+    def _ratio(self, X):
+        return kernel_ratio(X, self.centers_, self.log_coef_, self.gamma_, self._upper)
+
+    def density_ratio(self, X):
+        """Estimate how much denser the target is than the source at any rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of either domain.
+
+        Returns
+        -------
+        ratio : ndarray of shape (n_samples,)
+            Non-negative. 1 everywhere after a fit without a target.
+        """
+        X = self._check_X(X)
+        return np.ones(X.shape[0]) if self.centers_ is None else self._ratio(X)
+
+
+def weights_of(weighter, Xs, Xt):
+    """Check parameters and rows as ``fit`` does, and return the density ratio at the source rows.
+
+    Parameters
+    ----------
+    weighter : KernelRatioWeighter
+        An unfitted one that nobody else holds.
+    Xs, Xt : array-like or sparse of shapes (n_s, n_features) and (n_t, n_features)
+        Rows of the two domains.
+
+    Returns
+    -------
+    ratio : ndarray of shape (n_s,)
+    """
+    check_params(weighter)
+    return weighter._fit_weights(*check_rows(Xs, Xt))
