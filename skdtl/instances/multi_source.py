@@ -133,6 +133,141 @@ def _fit_and_predict(task, X):
 
 
 class MultiSourceTrAdaBoost(MultiSourceClassifier):
+    """Classify with a few target labels and several sources, of which some may not fit the target.
+
+    Each round fits one base learner to each source together with the labelled target rows, and
+    keeps the one that is best on the target: the round learns from the source that is of most use
+    to it. Then the target rows that it gets wrong gain weight and the rows of all sources that it
+    gets wrong lose weight, as in `TrAdaBoost`.
+
+    Use it where there are several sources, such as hospitals, some target rows have labels (a few
+    dozen, say), and it is unknown which source resembles the target. A round costs one base fit
+    for each source. Use `TrAdaBoost` where the sources are alike: it fits to all of their rows
+    at once. `TaskTrAdaBoost` adapts to further targets within moments. With enough sources whose
+    differences from the target cancel out, `SourceOnly` is hard to beat.
+
+    Parameters
+    ----------
+    estimator : estimator object, default=None
+        The base learner, any classifier whose ``fit`` takes ``sample_weight``. None means a tree
+        of depth 1, :class:`~sklearn.tree.DecisionTreeClassifier` with ``max_depth=1``.
+    n_estimators : int, default=50
+        The largest number of rounds N, at least 1.
+    initial_weights : {"domain", "uniform"}, default="domain"
+        Whether each domain, that is each source and the target, begins with the same total weight,
+        so that source and target weigh alike in each fit, or each row with the same.
+    resample : bool, default=False
+        Whether the base learner is given rows that are drawn by weight, instead of weights; for
+        a learner that takes no ``sample_weight``.
+    n_jobs : int or None, default=None
+        How many of a round's base learners are fitted at once, in threads unless
+        ``joblib.parallel_config`` says otherwise. The result is the same for any number.
+    random_state : int, RandomState instance or None, default=None
+        Seeds each base learner that has a ``random_state``, and the drawing of rows.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators of length n_kept
+        The fitted base learners, one a round; ``n_kept <= n_estimators``. All of them vote.
+    estimator_sources_ : ndarray of shape (n_kept,), int
+        The code of the source that each was fitted to, together with the target; 0 for one that was
+        fitted to the target alone.
+    estimator_weights_ : ndarray of shape (n_kept,)
+        Their weights in the vote, positive.
+    estimator_errors_ : ndarray of shape (n_kept,)
+        Their weighted errors on the labelled target rows.
+    sources_ : ndarray of shape (n_sources,), int
+        The sources' codes in ``sample_domain``.
+    source_shares_ : ndarray of shape (n_sources,)
+        Which share of the vote the learners from each of them hold.
+    vote_ : {"all"}
+        Which of the learners vote.
+    source_weights_ : ndarray of shape (n_s,)
+        The weights of the rows of all sources after the last round, in their given order, where 1
+        is the mean over the rows of all domains. Like the path, they are not pickled with the
+        model.
+    source_weights_path_ : ndarray of shape (n_kept + 1, n_s)
+        The source rows' weights before the first and after each round.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where no target row has a label, or the base learner takes no ``sample_weight`` and
+        `resample` is off.
+
+    See Also
+    --------
+    TrAdaBoost : All source rows in one fit.
+    TaskTrAdaBoost : Learners from each source alone, weighed on the target.
+
+    Notes
+    -----
+    With the row weights w, in each of at most N rounds (the paper's MultiSourceTrAdaBoost):
+
+    * for each source k a learner is fitted to the rows of k and of the target, with their w;
+    * its error e is the weighted share of wrong rows of the target, the weights being those
+      of the target rows, normalised; the learner with the least e is kept;
+    * its vote weighs ``alpha = ln((1 - e) / e) / 2``;
+    * source rows, of whatever source, get ``w *= exp(-alpha_S * abs(h(x) - y))``, where
+      ``alpha_S = ln(1 + sqrt(2 ln(n_s) / N)) / 2`` and n_s counts the rows of all sources;
+    * target rows get ``w *= exp(alpha * abs(h(x) - y))``.
+
+    The labels are -1 and 1, so that ``abs(h(x) - y)`` is 2 where the learner is wrong. The two
+    factors are therefore TrAdaBoost's ``1 / (1 + sqrt(2 ln(n_s) / N))`` and ``(1 - e) / e``, and
+    with one source this is `TrAdaBoost` with ``vote="all"``. (With 1 in place of 2 the exponents
+    would be halved, and AdaBoost's property be lost that a learner has error 1/2 under the weights
+    that it leaves.) Choices of ours:
+
+    * ``estimator_weights_`` are twice alpha, as in `TrAdaBoost`, which leaves the vote as it is.
+    * More than two classes: the form of SAMME, as in `TrAdaBoost`.
+    * The paper lets the user choose the first weights. Where the source's and the target's rows
+      weigh half each in each fit, as by default, one source is treated as `TrAdaBoost` does.
+    * Where several candidates have the same error on the target, which is common with few target
+      rows, the one that is right on more of its own source's weight is kept: on a source that
+      contradicts the target, a learner that is right on the target is wrong.
+    * As in `TrAdaBoost`, boosting stops at a round whose best candidate is no better than chance
+      and after one without error, and if it is the first round that fails, one learner on the
+      target rows alone is kept.
+    * A source that holds one class, which is also the only one among the labelled target rows, has
+      no candidate.
+    * Without a target (`NoTargetWarning`) it is AdaBoost.
+
+    References
+    ----------
+    .. [1] Yao, Y. and Doretto, G. (2010). Boosting for transfer learning with multiple sources.
+       IEEE Conference on Computer Vision and Pattern Recognition, 1855-1862.
+    .. [2] Dai, W., Yang, Q., Xue, G.-R. and Yu, Y. (2007). Boosting for transfer learning.
+       Proceedings of the 24th International Conference on Machine Learning, 193-200. Figure 1.
+
+    Examples
+    --------
+    In the target and in source 2 the second feature decides, in source 1 the first does.
+
+    >>> import numpy as np
+    >>> from skdtl import MultiSourceTrAdaBoost
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(700, 2))
+    >>> domain = np.repeat([1, 2, -1], [200, 200, 300])
+    >>> y = np.where(domain == 1, X[:, 0] > 0, X[:, 0] + 3 * X[:, 1] > 0)
+    >>> model = MultiSourceTrAdaBoost(n_estimators=20)
+    >>> model = model.fit(X[:430], y[:430], sample_domain=domain[:430])
+    >>> round(model.score(X[430:], y[430:]), 1)
+    0.9
+    >>> model.source_shares_.round(1)
+    array([0.3, 0.7])
+    """
+
+    _params: ClassVar[dict[str, Any]] = {
+        **MultiSourceClassifier._params,
+        "initial_weights": OneOf("domain", "uniform"),
+    }
+
     def __init__(
         self,
         estimator=None,
@@ -149,11 +284,6 @@ class MultiSourceTrAdaBoost(MultiSourceClassifier):
         self.resample = resample
         self.n_jobs = n_jobs
         self.random_state = random_state
-
-    _params: ClassVar[dict[str, Any]] = {
-        **MultiSourceClassifier._params,
-        "initial_weights": OneOf("domain", "uniform"),
-    }
 
     def _fit(self, source: Domain, target: Domain) -> None:
         def update(weights, wrong, n_source):
@@ -209,6 +339,148 @@ class MultiSourceTrAdaBoost(MultiSourceClassifier):
 
 
 class TaskTrAdaBoost(MultiSourceClassifier):
+    """Classify with learners of several sources, chosen by a few target labels; retrains at once.
+
+    Phase I boosts on each source by itself and keeps the learners whose vote is strong enough.
+    Phase II boosts on the labelled target rows, but fits nothing: each round takes the learner
+    that fits the target best. So a model for another target, `fit_target`, costs no more than
+    the predictions of the stored learners for its labelled rows.
+
+    Use it where many targets (patients, machines, sites) each have a few labels and share their
+    sources, or where the source rows may not be kept: the fitted model holds learners, but no
+    rows. It can only combine what the sources teach; where the target has a concept that none of
+    them has, or hundreds of labels, `MultiSourceTrAdaBoost` or `TargetOnly` learn more from them.
+
+    Parameters
+    ----------
+    estimator : estimator object, default=None
+        The base learner, any classifier whose ``fit`` takes ``sample_weight``. None means a tree
+        of depth 1, :class:`~sklearn.tree.DecisionTreeClassifier` with ``max_depth=1``.
+    n_estimators : int, default=50
+        The largest number of rounds M, at least 1: for each source in phase I, and in phase II.
+    gamma : float, default=0.0
+        The least vote, at least 0, that a learner must have had in phase I: learners whose
+        ``ln((1 - error) / error) / 2`` is not above it are left out. A larger one leaves less to
+        choose from, and so less to overfit with few target rows.
+    resample : bool, default=False
+        Whether the base learner is given rows that are drawn by weight, instead of weights; for
+        a learner that takes no ``sample_weight``.
+    n_jobs : int or None, default=None
+        On how many sources phase I works at once, in threads unless ``joblib.parallel_config``
+        says otherwise. The result is the same for any number.
+    random_state : int, RandomState instance or None, default=None
+        Seeds each base learner that has a ``random_state``, and the drawing of rows.
+
+    Attributes
+    ----------
+    candidates_ : list of estimators of length n_candidates
+        The learners of phase I, from which phase II chooses.
+    candidate_sources_ : ndarray of shape (n_candidates,), int
+        The code of the source that each was fitted to.
+    candidate_weights_ : ndarray of shape (n_candidates,)
+        Their weights in the vote of phase I, above ``2 * gamma``.
+    estimators_ : list of estimators of length n_kept
+        The learners that phase II chose, one a round; ``n_kept <= n_estimators``. All of them vote.
+    estimator_sources_ : ndarray of shape (n_kept,), int
+        The code of the source that each was fitted to; 0 for one that was fitted to the target.
+    estimator_opposites_ : ndarray of shape (n_kept,), bool
+        Which of them predict the other class than the candidate that they come from.
+    estimator_weights_ : ndarray of shape (n_kept,)
+        Their weights in the vote, positive.
+    estimator_errors_ : ndarray of shape (n_kept,)
+        Their weighted errors on the labelled target rows.
+    sources_ : ndarray of shape (n_sources,), int
+        The sources' codes in ``sample_domain``.
+    source_shares_ : ndarray of shape (n_sources,)
+        Which share of the vote the learners from each of them hold.
+    vote_ : {"all"}
+        Which of the learners vote.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where no target row has a label, or the base learner takes no ``sample_weight`` and
+        `resample` is off.
+
+    Warns
+    -----
+    UserWarning
+        Where phase I leaves no candidate, so that one learner on the target rows alone is the
+        model.
+
+    See Also
+    --------
+    MultiSourceTrAdaBoost : Fits to source and target rows in each round.
+    TrAdaBoost : For one source.
+
+    Notes
+    -----
+    Phase I is AdaBoost on each source, with equal weights at first; a
+    learner with the weighted error e is kept where ``alpha = ln((1 - e) / e) / 2 > gamma``. In
+    phase II the labelled target rows begin with equal weights. In each of at most M
+    rounds the candidate with the least weighted error e is taken out of the set; it votes with
+    ``alpha = ln((1 - e) / e) / 2``, and the target rows get ``w *= exp(-alpha * y * h(x))`` with
+    labels -1 and 1. So a candidate is taken once, and a candidate with ``e > 1/2`` stands for its
+    opposite, with ``1 - e``. Choices of ours:
+
+    * ``estimator_weights_`` and ``candidate_weights_`` are twice alpha, as in `TrAdaBoost`; `gamma`
+      is compared with alpha.
+    * More than two classes: the form of SAMME, ``alpha = (ln((1 - e) / e) + ln(K - 1)) / 2``, in
+      phase I with the number of classes that the source has. A candidate has no opposite then.
+    * Where several candidates have the same error on the target, which is common with few target
+      rows, the one with the greatest vote in phase I is taken.
+    * Phase II stops where the best candidate is no better than chance, and after one without error,
+      whose vote weighs as if half a target row were wrong. Going on with the next best candidate
+      after one without error gave no better results.
+    * Where phase I leaves no candidate, or none is better than chance on the target, one base
+      learner is fitted to the target rows alone; if they are all of one class, that is predicted.
+    * A source of one class yields no candidate.
+    * There are no ``source_weights_``: no source row is weighed by the target.
+    * Without a target (`NoTargetWarning`) phase I, which is AdaBoost on the source, is the model.
+
+    References
+    ----------
+    .. [1] Yao, Y. and Doretto, G. (2010). Boosting for transfer learning with multiple sources.
+       IEEE Conference on Computer Vision and Pattern Recognition, 1855-1862.
+    .. [2] Zhu, J., Zou, H., Rosset, S. and Hastie, T. (2009). Multi-class AdaBoost. Statistics and
+       Its Interface 2, 349-360.
+
+    Examples
+    --------
+    Source 1 depends on the first feature, source 2 on the second; the target on the latter.
+
+    >>> import numpy as np
+    >>> from skdtl import TaskTrAdaBoost
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(700, 2))
+    >>> domain = np.repeat([1, 2, -1], [200, 200, 300])
+    >>> y = np.where(domain == 1, X[:, 0] > 0, X[:, 1] > 0)
+    >>> model = TaskTrAdaBoost(n_estimators=10)
+    >>> model = model.fit(X[:430], y[:430], sample_domain=domain[:430])
+    >>> round(model.score(X[430:], y[430:]), 1)
+    1.0
+    >>> model.source_shares_.round(1)
+    array([0.2, 0.8])
+
+    Another target, on which the first feature decides, needs no source row:
+
+    >>> model = model.fit_target(X[400:430], X[400:430, 0] > 0)
+    >>> round(model.score(X[430:], X[430:, 0] > 0), 1)
+    1.0
+    """
+
+    _unpickled: ClassVar[tuple[str, ...]] = ()
+    _params: ClassVar[dict[str, Any]] = {
+        **MultiSourceClassifier._params,
+        "gamma": Real(0),
+    }
+
     def __init__(
         self,
         estimator=None,
@@ -226,12 +498,6 @@ class TaskTrAdaBoost(MultiSourceClassifier):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    _unpickled: ClassVar[tuple[str, ...]] = ()
-    _params: ClassVar[dict[str, Any]] = {
-        **MultiSourceClassifier._params,
-        "gamma": Real(0),
-    }
-
     def _fit(self, source: Domain, target: Domain) -> None:
         self._check_learner()
         rng = check_random_state(self.random_state)
@@ -247,12 +513,23 @@ class TaskTrAdaBoost(MultiSourceClassifier):
         self.candidates_ = [learner for pool in pools for learner in pool.learners]
         self.candidate_weights_ = np.concatenate([pool.votes for pool in pools])
         self.candidate_sources_ = np.repeat(self.sources_, [len(pool.learners) for pool in pools])
+        if not self.candidates_:
+            warnings.warn(
+                f"No learner of phase I has a vote above gamma={self.gamma} on its source: one "
+                "learner on the target rows alone is the model.",
+                UserWarning,
+                stacklevel=3,
+            )
         if target is source and self.candidates_:
             kept = [FromSource(h, k) for h, k in zip(self.candidates_, self.candidate_sources_)]
             ensemble = Ensemble(kept, pools[0].errors, pools[0].votes, [], pools[0].path)
-            self._keep(ensemble)
         else:
-            self._keep(self._boost_target(target.labelled_rows()))
+            ensemble = self._boost_target(target.labelled_rows())
+        self._keep(ensemble)
+
+    def _keep(self, ensemble: Ensemble) -> None:
+        super()._keep(ensemble)
+        self.estimator_opposites_ = np.array([isinstance(h, Opposite) for h in self.estimators_])
 
     def _boost_source(self, X, y, seed) -> Ensemble:
         """Do phase I for one source: AdaBoost, of which the learners above gamma are kept."""
