@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .kliep import KLIEP, kliep_weights
     from .kmm import KMM, kmm_weights
     from .lsif import RULSIF, ULSIF, rulsif_weights, ulsif_weights
+    from .multi_source import MultiSourceTrAdaBoost, TaskTrAdaBoost
     from .nearest_neighbors import NearestNeighborWeighting, nearest_neighbor_weights
     from .tradaboost import TrAdaBoost
     from .tradaboost_r2 import TrAdaBoostR2, TwoStageTrAdaBoostR2
@@ -21,8 +22,10 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DiscriminatorWeighting": ".discriminator",
         "KLIEP": ".kliep",
         "KMM": ".kmm",
+        "MultiSourceTrAdaBoost": ".multi_source",
         "NearestNeighborWeighting": ".nearest_neighbors",
         "RULSIF": ".lsif",
+        "TaskTrAdaBoost": ".multi_source",
         "TrAdaBoost": ".tradaboost",
         "TrAdaBoostR2": ".tradaboost_r2",
         "TwoStageTrAdaBoostR2": ".tradaboost_r2",

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from .._params import HasMethod, Int, Real
 from ..base import Domain, TransferTags
 from ._base import InstanceWeighter, join_rows
-from ._boosting import seeded_clone
+from ._boosted import seeded_clone
 from ._density_ratio import check_rows, fold_numbers, held_out_log_odds, log_odds, relative_ratio
 
 __all__ = ["DiscriminatorWeighting", "discriminator_weights"]
