@@ -53,16 +53,30 @@ def test_batches(monkeypatch):
     np.testing.assert_array_equal(nearest_neighbor_weights(Xs, Xt), whole)
 
 
-def test_equal_rows_are_counted_together():
-    """Few distinct values far from the origin: the ratio is that of their frequencies."""
+@pytest.mark.parametrize("n_features", [4, 37])
+def test_equal_rows_are_counted_together(n_features):
+    """Few distinct values: the ratio is that of the frequencies within the radius."""
     rng = np.random.default_rng(0)
-    values = 1e4 + rng.normal(size=(3, 4))
-    ns, nt = np.array([200, 100, 100]), np.array([20, 120, 60])
+    values = 100 * rng.normal(size=(3, n_features))
+    ns, nt = np.array([201, 103, 97]), np.array([21, 122, 57])
     Xs, Xt = np.repeat(values, ns, axis=0), np.repeat(values, nt, axis=0)
-    found = nearest_neighbor_weights(Xs, Xt, n_neighbors=5)
+    found = {k: nearest_neighbor_weights(Xs, Xt, n_neighbors=k) for k in (5, 250)}
     for k in range(3):
         own = np.repeat(np.arange(3), ns) == k
-        np.testing.assert_allclose(found[own], nt[k] / 200 / ((ns[k] - 1) / 400))
+        np.testing.assert_allclose(found[5][own], nt[k] / 200 / ((ns[k] - 1) / 401))
+        # 250 neighbours are those of the nearest other values too.
+        order = np.argsort(np.linalg.norm(values - values[k], axis=1))
+        inside = order[: 2 if ns[order[:2]].sum() > 250 else 3]
+        expected = nt[inside].sum() / 200 / ((ns[inside].sum() - 1) / 401)
+        np.testing.assert_allclose(found[250][own], expected)
+
+
+def test_rows_far_from_the_origin():
+    Xs, Xt, _ = normal_shift(0, n=200)
+    Xs, Xt = np.round(Xs * 64) / 64, np.round(Xt * 64) / 64  # exact after a shift, too
+    expected = nearest_neighbor_weights(Xs, Xt, n_neighbors=10)
+    found = nearest_neighbor_weights(Xs + 2.0**26, Xt + 2.0**26, n_neighbors=10)
+    np.testing.assert_allclose(found, expected)
 
 
 def test_unbiased_where_the_domains_are_alike():
