@@ -463,6 +463,20 @@ def _finite_floats(y: np.ndarray, name: str, *, missing_allowed: bool) -> np.nda
     return values
 
 
+def _takes_missing_values(estimator) -> bool:
+    """Tell whether NaN may be passed on to an estimator.
+
+    A Pipeline has no such tag of its own, and what its first step does with NaN, a SimpleImputer
+    say, decides; a later step that meets NaN says so itself.
+    """
+    while isinstance(estimator, Pipeline):
+        steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+        if not steps:
+            return False
+        estimator = steps[0]
+    return get_tags(estimator).input_tags.allow_nan
+
+
 def _offers(method: str):
     """Tell, for available_if, whether the wrapped estimator has a method."""
 
@@ -608,7 +622,7 @@ class DelegatingEstimator(TransferEstimator):
         tags.classifier_tags = inner.classifier_tags
         tags.regressor_tags = inner.regressor_tags
         tags.input_tags.sparse = self._takes_sparse and inner.input_tags.sparse
-        tags.input_tags.allow_nan = self._takes_nan and inner.input_tags.allow_nan
+        tags.input_tags.allow_nan = self._takes_nan and _takes_missing_values(estimator)
         return tags
 
 

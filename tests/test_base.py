@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier, is_regressor
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -14,7 +15,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import get_tags
 
-from skdtl import NoTargetWarning, SourceOnly, TargetOnly, stack
+from skdtl import NoTargetWarning, SourceOnly, TargetOnly, TrAdaBoost, stack
 from skdtl.base import (
     Domain,
     DomainTransformerMixin,
@@ -162,6 +163,18 @@ def test_kind_and_methods_follow_the_wrapped_estimator(cls):
     assert get_tags(cls(DecisionTreeClassifier())).input_tags.allow_nan
     with pytest.raises(AttributeError, match="decision_function"):
         cls(DecisionTreeClassifier()).decision_function(XT)
+
+
+@pytest.mark.parametrize("cls", [SourceOnly, TrAdaBoost])
+def test_a_pipeline_that_imputes_is_given_missing_values(cls):
+    Xs, Xt = XS.copy(), XT[:2].copy()
+    Xs[0, 0], Xt[0, 1] = np.nan, np.nan
+    fill = make_pipeline(make_pipeline("passthrough", SimpleImputer()), LogisticRegression())
+    model = cls(fill).fit(Xs, YS, Xt, YS[:2])
+    assert model.predict(Xt).shape == (2,)
+    for learner in (make_pipeline(StandardScaler(), LogisticRegression()), LogisticRegression()):
+        with pytest.raises(ValueError, match="NaN"):
+            cls(learner).fit(Xs, YS, Xt, YS[:2])
 
 
 def test_the_wrapped_estimator_sees_the_callers_labels():
