@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from .domains import encode_domain, split_domains, stack
     from .instances import (
         BIW,
+        MTLF,
         RULSIF,
         ULSIF,
+        MTLFRegressor,
         TrAdaBoost,
         TrAdaBoostR2,
         TwoStageTrAdaBoostR2,
@@ -36,6 +38,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DeepTransferRegressor": ".deep",
         "FineTuning": ".network",
         "FineTuningRegressor": ".network",
+        "MTLF": ".instances",
+        "MTLFRegressor": ".instances",
         "NoTargetWarning": ".base",
         "RULSIF": ".instances",
         "SourceOnly": ".baselines",

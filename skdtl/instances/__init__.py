@@ -7,6 +7,7 @@ from .._lazy import lazy_attributes
 if TYPE_CHECKING:
     from .biw import BIW
     from .lsif import RULSIF, ULSIF, rulsif_weights, ulsif_weights
+    from .mtlf import MTLF, MTLFRegressor
     from .tradaboost import TrAdaBoost
     from .tradaboost_r2 import TrAdaBoostR2, TwoStageTrAdaBoostR2
 
@@ -15,6 +16,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     {
         "BIW": ".biw",
         "RULSIF": ".lsif",
+        "MTLF": ".mtlf",
+        "MTLFRegressor": ".mtlf",
         "TrAdaBoost": ".tradaboost",
         "TrAdaBoostR2": ".tradaboost_r2",
         "TwoStageTrAdaBoostR2": ".tradaboost_r2",
