@@ -26,13 +26,11 @@ SEEDS = range(10)
 PER_CLASS = (3, 5)
 PAIRS = {"usps": "USPS → MNIST", "mnist": "MNIST → USPS"}
 VARIANTS = {
-    "pooled 1-NN, 100 components": {"beta": 0.0},
     "weights only": {"learn": "weights"},
     "metric only": {"learn": "metric"},
     "metric only, all weights 1": {"learn": "metric", "alpha": 1.0},
     "MTLF": {},
     "MTLF, initial weights 1": {"alpha": 1.0},
-    "MTLF, alpha = 0.5": {"alpha": 0.5},
 }
 # first minus second
 DIFFERENCES = [
