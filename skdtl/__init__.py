@@ -12,16 +12,25 @@ if TYPE_CHECKING:
     from .domains import encode_domain, split_domains, stack
     from .instances import (
         BIW,
+        KLIEP,
+        KMM,
         MTLF,
         RULSIF,
         ULSIF,
+        DiscriminatorWeighting,
         MTLFRegressor,
+        NearestNeighborWeighting,
         TrAdaBoost,
         TrAdaBoostR2,
         TwoStageTrAdaBoostR2,
     )
     from .mapping import DDC, TCA, DDCRegressor
-    from .model_selection import TargetKFold, TargetShuffleSplit
+    from .model_selection import (
+        ImportanceWeightedScorer,
+        SourceKFold,
+        TargetKFold,
+        TargetShuffleSplit,
+    )
     from .network import FineTuning, FineTuningRegressor
 
 __version__ = "0.1.0.dev0"
@@ -36,12 +45,18 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DDCRegressor": ".mapping",
         "DeepTransferClassifier": ".deep",
         "DeepTransferRegressor": ".deep",
+        "DiscriminatorWeighting": ".instances",
         "FineTuning": ".network",
         "FineTuningRegressor": ".network",
+        "ImportanceWeightedScorer": ".model_selection",
+        "KLIEP": ".instances",
+        "KMM": ".instances",
         "MTLF": ".instances",
         "MTLFRegressor": ".instances",
+        "NearestNeighborWeighting": ".instances",
         "NoTargetWarning": ".base",
         "RULSIF": ".instances",
+        "SourceKFold": ".model_selection",
         "SourceOnly": ".baselines",
         "TCA": ".mapping",
         "TargetKFold": ".model_selection",

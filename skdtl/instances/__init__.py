@@ -6,8 +6,12 @@ from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from .biw import BIW
+    from .discriminator import DiscriminatorWeighting, discriminator_weights
+    from .kliep import KLIEP, kliep_weights
+    from .kmm import KMM, kmm_weights
     from .lsif import RULSIF, ULSIF, rulsif_weights, ulsif_weights
     from .mtlf import MTLF, MTLFRegressor
+    from .nearest_neighbors import NearestNeighborWeighting, nearest_neighbor_weights
     from .tradaboost import TrAdaBoost
     from .tradaboost_r2 import TrAdaBoostR2, TwoStageTrAdaBoostR2
 
@@ -15,13 +19,21 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
         "BIW": ".biw",
-        "RULSIF": ".lsif",
+        "DiscriminatorWeighting": ".discriminator",
+        "KLIEP": ".kliep",
+        "KMM": ".kmm",
         "MTLF": ".mtlf",
         "MTLFRegressor": ".mtlf",
+        "NearestNeighborWeighting": ".nearest_neighbors",
+        "RULSIF": ".lsif",
         "TrAdaBoost": ".tradaboost",
         "TrAdaBoostR2": ".tradaboost_r2",
         "TwoStageTrAdaBoostR2": ".tradaboost_r2",
         "ULSIF": ".lsif",
+        "discriminator_weights": ".discriminator",
+        "kliep_weights": ".kliep",
+        "kmm_weights": ".kmm",
+        "nearest_neighbor_weights": ".nearest_neighbors",
         "rulsif_weights": ".lsif",
         "ulsif_weights": ".lsif",
     },

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import expit
+from joblib import Parallel, delayed
+from scipy.special import logit
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array, check_random_state, gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._params import HasMethod, Int, OneOf, Real, check_params
@@ -21,14 +23,48 @@ from ._base import InstanceWeighter, join_rows
 __all__ = [
     "KernelRatioWeighter",
     "bandwidth_grid",
+    "check_rows",
     "choose_centers",
     "column_moments",
     "discriminator_ratio",
+    "fold_numbers",
+    "held_out_log_odds",
     "kernel_ratio",
+    "log_odds",
+    "positions",
+    "relative_ratio",
     "row_blocks",
     "spread_rows",
     "weights_of",
 ]
+
+
+def check_rows(Xs, Xt):
+    """Return the rows of two domains as float64 arrays or CSR arrays of the same width.
+
+    Parameters
+    ----------
+    Xs, Xt : array-like or sparse matrix of shapes (n_s, n_features) and (n_t, n_features)
+        Rows of the two domains.
+
+    Returns
+    -------
+    Xs, Xt : ndarray or CSR array
+
+    Raises
+    ------
+    ValueError
+        For rows that are not finite numbers, or of different widths.
+    """
+    checked = []
+    for name, X in (("Xs", Xs), ("Xt", Xt)):
+        X = check_array(X, accept_sparse="csr", dtype=np.float64, input_name=name)
+        checked.append(sp.csr_array(X) if sp.issparse(X) else X)
+    if checked[0].shape[1] != checked[1].shape[1]:
+        raise ValueError(
+            f"Xt has {checked[1].shape[1]} features, but Xs has {checked[0].shape[1]}."
+        )
+    return checked
 
 
 def column_moments(X, weights=None):
@@ -83,7 +119,8 @@ def discriminator_ratio(Xs, Xt, *, feature_weights=None, alpha=0.1, C=1.0, n_fol
     X = join_rows(Xs, Xt)
     from_target = np.repeat([0, 1], [Xs.shape[0], Xt.shape[0]])
     n_folds = min(n_folds, Xs.shape[0], Xt.shape[0])
-    fold = _folds(X, from_target, n_folds)  # the same for all feature weights
+    # The same for all feature weights.
+    fold = np.concatenate([fold_numbers(Xs, n_folds), fold_numbers(Xt, n_folds)])
     mean, variance = column_moments(X)
     scale = np.divide(1.0, np.sqrt(variance), out=np.zeros(X.shape[1]), where=variance > 0)
     if feature_weights is not None:
@@ -91,28 +128,126 @@ def discriminator_ratio(Xs, Xt, *, feature_weights=None, alpha=0.1, C=1.0, n_fol
     # Subtracting the mean would fill a sparse array; the intercept does that work.
     X = sp.csr_array(X.multiply(scale)) if sp.issparse(X) else (X - mean) * scale
     discriminator = LogisticRegression(C=C, class_weight="balanced", max_iter=1000, tol=1e-6)
-    if n_folds < 2:
-        logit = discriminator.fit(X, from_target).decision_function(X)
-    else:
-        logit = np.empty(len(from_target))
-        for k in range(n_folds):
-            held_out = fold == k
-            discriminator.fit(X[~held_out], from_target[~held_out])
-            logit[held_out] = discriminator.decision_function(X[held_out])
-    eta = expit(logit[: Xs.shape[0]])
-    return eta / (alpha * eta + (1 - alpha) * (1 - eta))
+    log_ratio = held_out_log_odds([discriminator] * n_folds, X, from_target, fold)
+    return relative_ratio(log_ratio[: Xs.shape[0]], alpha)
 
 
-def _folds(X, from_target, n_folds):
-    """Deal each domain's rows out to folds, whatever order they come in.
+def relative_ratio(log_ratio, alpha: float):
+    """Return r / (alpha * r + 1 - alpha) for the logarithm of a density ratio r.
 
-    The rows are sorted along an arbitrary but fixed direction and dealt out in turn.
+    Parameters
+    ----------
+    log_ratio : ndarray of shape (n,)
+        log(target's density / source's density).
+    alpha : float
+        The share of the target in the mixture that the target's density is divided by, in [0, 1).
+
+    Returns
+    -------
+    ratio : ndarray of shape (n,)
+        At most 1 / alpha.
     """
-    position = X @ np.cos(np.arange(1.0, X.shape[1] + 1))
-    fold = np.empty(len(from_target), dtype=int)
-    for domain in (0, 1):
-        rows = np.flatnonzero(from_target == domain)
-        fold[rows[np.argsort(position[rows], kind="stable")]] = np.arange(len(rows)) % n_folds
+    return 1 / (alpha + (1 - alpha) * np.exp(-log_ratio))
+
+
+def held_out_log_odds(discriminators, X, from_target, fold, n_jobs=None):
+    """Return the logarithm of target / source at each row, by discriminators that did not see it.
+
+    Parameters
+    ----------
+    discriminators : list of classifiers
+        One for each fold, to be fitted; with fewer than two, the one is fitted to all rows.
+    X : ndarray or CSR array of shape (n, n_features)
+        Rows of both domains.
+    from_target : ndarray of shape (n,), int
+        1 for a row of the target, else 0.
+    fold : ndarray of shape (n,), int
+        The fold in which each row is held out.
+    n_jobs : int or None, default=None
+        Parallel jobs, for the folds.
+
+    Returns
+    -------
+    log_odds : ndarray of shape (n,)
+    """
+    if len(discriminators) < 2:
+        return log_odds(clone(discriminators[0]).fit(X, from_target), X, from_target)
+
+    def one_fold(k):
+        train = fold != k
+        fitted = clone(discriminators[k]).fit(X[train], from_target[train])
+        return log_odds(fitted, X[~train], from_target[train])
+
+    found = np.empty(len(from_target))
+    parts = Parallel(n_jobs=n_jobs)(delayed(one_fold)(k) for k in range(len(discriminators)))
+    for k, part in enumerate(parts):
+        found[fold == k] = part
+    return found
+
+
+def log_odds(discriminator, X, from_target):
+    """Return the logarithm of target / source at rows, by a fitted discriminator.
+
+    How many rows of each domain it was trained on is taken out of its odds, unless it balances
+    the classes itself. Probabilities are kept as far from 0 and 1 as this many rows can tell.
+
+    Parameters
+    ----------
+    discriminator : classifier
+        Fitted to tell 1, the target, from 0.
+    X : ndarray or CSR array of shape (n, n_features)
+        Rows.
+    from_target : ndarray of shape (n_train,), int
+        What it was fitted to.
+
+    Returns
+    -------
+    log_odds : ndarray of shape (n,)
+    """
+    if isinstance(discriminator, LogisticRegression):
+        found = discriminator.decision_function(X)
+    else:
+        least = 1 / (len(from_target) + 2)
+        found = logit(np.clip(discriminator.predict_proba(X)[:, 1], least, 1 - least))
+    if balances(discriminator):
+        return found
+    n_target = np.count_nonzero(from_target)
+    return found + np.log((len(from_target) - n_target) / n_target)
+
+
+def balances(discriminator) -> bool:
+    """Tell whether a classifier, or one that it wraps, has class_weight="balanced"."""
+    return any(
+        name.split("__")[-1] == "class_weight" and isinstance(value, str) and value == "balanced"
+        for name, value in discriminator.get_params(deep=True).items()
+    )
+
+
+def positions(X) -> np.ndarray:
+    """Return where each row lies along an arbitrary but fixed direction, shape (n,).
+
+    Rows sorted by it are in an order that does not depend on the one in which they come.
+    """
+    return X @ np.cos(np.arange(1.0, X.shape[1] + 1))
+
+
+def fold_numbers(X, n_folds: int) -> np.ndarray:
+    """Deal rows out to folds, whatever order they come in: sorted by position, in turn.
+
+    Parameters
+    ----------
+    X : ndarray or CSR array of shape (n, n_features)
+        Rows.
+    n_folds : int
+        The number of folds.
+
+    Returns
+    -------
+    fold : ndarray of shape (n,), int
+        In [0, n_folds).
+    """
+    fold = np.empty(X.shape[0], dtype=int)
+    fold[np.argsort(positions(X), kind="stable")] = np.arange(len(fold)) % n_folds
     return fold
 
 
@@ -140,7 +275,7 @@ def spread_rows(X, limit):
         Indices in ascending order; all rows if they are no more than `limit`.
     """
     n_folds = -(-X.shape[0] // limit)
-    return np.flatnonzero(_folds(X, np.zeros(X.shape[0]), n_folds) == 0)
+    return np.flatnonzero(fold_numbers(X, n_folds) == 0)
 
 
 def choose_centers(Xt, n_centers, random_state=None):
@@ -200,8 +335,7 @@ def row_blocks(X, centers):
     rows : slice
     squares : ndarray of shape (n_rows, n_centers), float64
     """
-    for start in range(0, X.shape[0], _BLOCK):
-        rows = slice(start, min(start + _BLOCK, X.shape[0]))
+    for rows in gen_batches(X.shape[0], _BLOCK):
         squares = euclidean_distances(X[rows], centers, squared=True)
         yield rows, squares.astype(np.float64, copy=False)
 
@@ -320,9 +454,4 @@ def weights_of(weighter, Xs, Xt):
     ratio : ndarray of shape (n_s,)
     """
     check_params(weighter)
-    options = {"accept_sparse": "csr", "dtype": [np.float64, np.float32], "order": "C"}
-    Xs = check_array(Xs, input_name="Xs", **options)
-    Xt = check_array(Xt, input_name="Xt", **options)
-    if Xs.shape[1] != Xt.shape[1]:
-        raise ValueError(f"Xt has {Xt.shape[1]} features, but Xs has {Xs.shape[1]}.")
-    return weighter._fit_weights(Xs, Xt)
+    return weighter._fit_weights(*check_rows(Xs, Xt))

@@ -341,10 +341,10 @@ class ULSIF(KernelRatioWeighter):
     Notes
     -----
     With ``H`` the mean over source rows of ``phi phi'`` and ``h`` the mean over target rows of
-    ``phi``, the coefficients are ``max(0, (H + lam I)^-1 h)`` ([1]_, section 3.1). What was
+    ``phi``, the coefficients are ``max(0, (H + lam I)^-1 h)`` ([1]_, section 3). What was
     chosen where the paper leaves it open, and where we deviate:
 
-    * The paper's leave-one-out loss (section 3.2) leaves out the i-th source and the i-th target
+    * The paper's leave-one-out loss leaves out the i-th source and the i-th target
       row together and so depends on their order and ignores the surplus rows of the larger domain.
       Here each row of either domain is left out by itself, by the same rank-one update, and the
       terms of the loss are means over all rows of the domain, or over some 5000 rows of
@@ -479,7 +479,7 @@ class RULSIF(ULSIF):
     Notes
     -----
     ``H`` is alpha times the mean of ``phi phi'`` over target rows plus (1 - alpha) times that
-    over source rows; all else is as in `ULSIF` ([1]_, section 2.2; [2]_). Deviations:
+    over source rows; all else is as in `ULSIF` ([1]_, section 2; [2]_). Deviations:
 
     * Negative coefficients are set to 0 as in uLSIF, and values above ``1 / alpha``, which the
       true relative ratio never exceeds, to ``1 / alpha``.

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
 from sklearn.model_selection import (
     BaseCrossValidator,
@@ -14,11 +16,21 @@ from sklearn.utils.validation import _num_samples
 from ..domains import check_sample_domain, is_missing_label, label_column, tidy_labels
 
 
-class _TargetSplitter(BaseCrossValidator):
-    """Split the labelled target rows by ``_inner``; all other rows belong to every training set."""
+class _DomainSplitter(BaseCrossValidator):
+    """Split the rows of one domain by ``_inner``; all other rows belong to every training set."""
 
     __metadata_request__split = {"groups": True, "sample_domain": True}
     __metadata_request__get_n_splits = {"groups": True, "sample_domain": True}
+
+    _tests_on: str
+
+    @abstractmethod
+    def _tested(self, codes, y):
+        """Return the rows that test in turn, their labels, and whether these are discrete."""
+
+    @abstractmethod
+    def _inner(self, classes):
+        """Return scikit-learn's splitter for rows with these classes, None for a quantity."""
 
     def split(self, X, y=None, groups=None, sample_domain=None):
         """Yield training and test rows.
@@ -39,10 +51,9 @@ class _TargetSplitter(BaseCrossValidator):
         Yields
         ------
         train : ndarray of int
-            All source rows, the training part of the labelled target rows and all unlabelled
-            target rows.
+            The rows that never test, and the training part of those that do.
         test : ndarray of int
-            Labelled target rows.
+            Rows of the domain that is tested on, which have a label.
         """
         name = type(self).__name__
         codes = sample_domain if sample_domain is not None else groups
@@ -52,25 +63,16 @@ class _TargetSplitter(BaseCrossValidator):
                 "metadata routing enabled, sample_domain."
             )
         if y is None:
-            raise ValueError(f"{name} tests on labelled target rows, but y is None.")
+            raise ValueError(f"{name} tests on {self._tests_on}, but y is None.")
         n_rows = _num_samples(X)
         codes = check_sample_domain(codes, n_rows)
         y = label_column(y, "y")
         if len(y) != n_rows:
             raise ValueError(f"X has {n_rows} rows, but y has {len(y)} labels.")
-        rows = np.flatnonzero((codes < 0) & ~is_missing_label(y))
-        labels = tidy_labels(y[rows])
-        source_labels = tidy_labels(y[codes > 0])
-        discrete = self.stratify and all(
-            type_of_target(column) in ("binary", "multiclass")
-            for column in (labels, source_labels)
-            if len(column)
-        )
-        if discrete and labels.dtype.kind in "if" and -1 not in source_labels.tolist():
-            rows, labels = rows[labels != -1], labels[labels != -1]
+        rows, labels, discrete = self._tested(codes, y)
         if len(rows) < 2:
             raise ValueError(
-                f"{name} tests on labelled target rows, but y labels {len(rows)} of them; at least "
+                f"{name} tests on {self._tests_on}, but y labels {len(rows)} of them; at least "
                 "2 are needed."
             )
         always = np.ones(n_rows, dtype=bool)
@@ -99,7 +101,45 @@ class _TargetSplitter(BaseCrossValidator):
         return f"{type(self).__name__}({options})"
 
 
-class TargetKFold(_TargetSplitter):
+class _TargetSplitter(_DomainSplitter):
+    """Test on the labelled target rows."""
+
+    _tests_on = "labelled target rows"
+
+    def _tested(self, codes, y):
+        rows = np.flatnonzero((codes < 0) & ~is_missing_label(y))
+        labels = tidy_labels(y[rows])
+        source_labels = tidy_labels(y[codes > 0])
+        discrete = self.stratify and _is_discrete(labels) and _is_discrete(source_labels)
+        if discrete and labels.dtype.kind in "if" and -1 not in source_labels.tolist():
+            rows, labels = rows[labels != -1], labels[labels != -1]
+        return rows, labels, discrete
+
+
+class _KFold(_DomainSplitter):
+    """Cut the rows that test into folds, of which each tests once."""
+
+    def __init__(self, n_splits=5, *, shuffle=True, stratify=True, random_state=0):
+        self.n_splits = n_splits
+        self.shuffle = shuffle
+        self.stratify = stratify
+        self.random_state = random_state
+
+    def _inner(self, classes):
+        by_class = classes is not None and max(np.unique(classes, return_counts=True)[1])
+        folds = StratifiedKFold if by_class and by_class >= self.n_splits else KFold
+        return folds(
+            self.n_splits,
+            shuffle=self.shuffle,
+            random_state=self.random_state if self.shuffle else None,
+        )
+
+
+def _is_discrete(labels) -> bool:
+    return not len(labels) or type_of_target(labels) in ("binary", "multiclass")
+
+
+class TargetKFold(_TargetSplitter, _KFold):
     """K-fold cross-validation over the labelled target rows; the source always trains.
 
     Each fold trains on every source row, every unlabelled target row and the labelled target
@@ -140,20 +180,48 @@ class TargetKFold(_TargetSplitter):
     3
     """
 
-    def __init__(self, n_splits=5, *, shuffle=True, stratify=True, random_state=0):
-        self.n_splits = n_splits
-        self.shuffle = shuffle
-        self.stratify = stratify
-        self.random_state = random_state
 
-    def _inner(self, classes):
-        by_class = classes is not None and max(np.unique(classes, return_counts=True)[1])
-        folds = StratifiedKFold if by_class and by_class >= self.n_splits else KFold
-        return folds(
-            self.n_splits,
-            shuffle=self.shuffle,
-            random_state=self.random_state if self.shuffle else None,
-        )
+class SourceKFold(_KFold):
+    """K-fold cross-validation over the source rows; the target always trains.
+
+    Each fold trains on every target row, labelled or not, and the source rows of the other folds,
+    and tests on its own source rows. It is for targets without labels, and together with
+    `ImportanceWeightedScorer`: the unweighted score tells what the method is worth on the source.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        The number of folds, at least 2.
+    shuffle : bool, default=True
+        Whether the source rows are shuffled before they are cut into folds.
+    stratify : bool, default=True
+        Whether the folds keep the proportions of the classes where the source's labels are discrete
+        and a class has at least `n_splits` source rows. False takes y for a quantity.
+    random_state : int, RandomState instance or None, default=0
+        Determines the shuffling. The default makes every call cut the same folds, so that two
+        estimators can be compared.
+
+    See Also
+    --------
+    ImportanceWeightedScorer : Makes the score one of the target.
+    TargetKFold : Where target rows have labels.
+
+    Examples
+    --------
+    >>> from skdtl import SourceKFold, stack
+    >>> X, y, sample_domain = stack([[0], [1], [2], [3]], [0, 1, 0, 1], [[5], [6]])
+    >>> for train, test in SourceKFold(2, shuffle=False).split(X, y, sample_domain):
+    ...     print(train, test)
+    [2 3 4 5] [0 1]
+    [0 1 4 5] [2 3]
+    """
+
+    _tests_on = "labelled source rows"
+
+    def _tested(self, codes, y):
+        rows = np.flatnonzero((codes > 0) & ~is_missing_label(y))
+        labels = tidy_labels(y[rows])
+        return rows, labels, self.stratify and _is_discrete(labels)
 
 
 class TargetShuffleSplit(_TargetSplitter):
