@@ -26,6 +26,7 @@ SEEDS = range(10)
 PER_CLASS = (3, 5)
 PAIRS = {"usps": "USPS → MNIST", "mnist": "MNIST → USPS"}
 VARIANTS = {
+    "pooled 1-NN, 100 components": {"beta": 0.0, "alpha": 1.0},
     "weights only": {"learn": "weights"},
     "metric only": {"learn": "metric"},
     "metric only, all weights 1": {"learn": "metric", "alpha": 1.0},
@@ -36,6 +37,7 @@ VARIANTS = {
 DIFFERENCES = [
     ("MTLF", "pooled 1-NN"),
     ("MTLF", "target-only 1-NN"),
+    ("weights only", "pooled 1-NN, 100 components"),
     ("MTLF", "weights only"),
     ("MTLF", "metric only"),
     ("MTLF", "metric only, all weights 1"),

@@ -62,7 +62,8 @@ class Pairs:
 
     def take(self, chosen):
         """Return the pairs that a mask names."""
-        return Pairs(*(a[chosen] for a in (self.first, self.second, self.like, self.share)))
+        first, second = self.first[chosen], self.second[chosen]
+        return Pairs(first, second, self.like[chosen], self.share[chosen])
 
 
 def neighbour_pairs(Z, anchors, alike, n_pairs):
@@ -496,7 +497,9 @@ class MTLF(ClassifierMixin, _MetricTransfer):
     directions say more about the domain than about the class, and a part of the source does not
     fit. Bring the features to similar scales before (images and the like can stay as they are).
     Without a labelled target row the pairs are those of the source, and nothing tells how the
-    classes have moved. Prediction keeps the mapped labelled rows and compares with all of them.
+    classes have moved. The default `lam` is for a source that mostly fits: try 1 where a good part
+    of its labels is wrong for the target, and choose by cross-validation over the labelled target
+    rows. Prediction keeps the mapped labelled rows and compares with all of them.
 
     Parameters
     ----------
@@ -615,8 +618,8 @@ class MTLF(ClassifierMixin, _MetricTransfer):
     *Pairs.* The paper draws them; here each labelled target row is paired with its `n_pairs`
     nearest rows of its own and of other classes, of both domains, in the Euclidean metric. Pairs
     over whole classes say little about neighbours, and pairs within the source, which outnumber the
-    others, little about the target: with either nothing was gained on digits. If no target row has
-    a label, each source row is paired with its nearest source rows.
+    others, little about the target: with either, digits gained less than half as much. If no target
+    row has a label, each source row is paired with its nearest source rows.
 
     *Steps.* In AᵀA the problem is convex; L-BFGS solves it from the last A. In omega it is a
     projection onto a simplex, solved exactly, as pairs of source and target rows are linear in it;
