@@ -37,7 +37,6 @@ VARIANTS = {
 DIFFERENCES = [
     ("MTLF", "pooled 1-NN"),
     ("MTLF", "target-only 1-NN"),
-    ("weights only", "pooled 1-NN, 100 components"),
     ("MTLF", "weights only"),
     ("MTLF", "metric only"),
     ("MTLF", "metric only, all weights 1"),

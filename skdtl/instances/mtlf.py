@@ -99,10 +99,10 @@ def neighbour_pairs(Z, anchors, alike, n_pairs):
             found = np.isfinite(np.take_along_axis(candidates, nearest, axis=1))
             first[kind].append(np.repeat(some, found.sum(axis=1)))
             second[kind].append(nearest[found])
-    numbers = [np.concatenate(side[True] + side[False]) for side in (first, second)]
+    one, other = (np.concatenate(side[True] + side[False]) for side in (first, second))
     counts = [sum(map(len, first[kind])) for kind in (True, False)]
     share = np.repeat([1 / max(count, 1) for count in counts], counts)
-    return Pairs(*numbers, np.repeat([True, False], counts), share)
+    return Pairs(one, other, np.repeat([True, False], counts), share)
 
 
 def squared_distances(A, B):
