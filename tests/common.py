@@ -24,6 +24,13 @@ FAST = {
 # Classifiers around an `estimator` whose mathematics needs classes.
 CLASSES_ONLY = {"BIW", "MultiSourceTrAdaBoost", "TaskTrAdaBoost", "TrAdaBoost"}
 
+# Predict by their training rows, unless the given settings say otherwise.
+KEEP_ROWS: dict[str, dict | None] = {
+    "MTLF": None,
+    "MTLFRegressor": None,
+    "TCA": {"kernel": "linear"},
+}
+
 
 def parameters(cls) -> list[str]:
     return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .kliep import KLIEP, kliep_weights
     from .kmm import KMM, kmm_weights
     from .lsif import RULSIF, ULSIF, rulsif_weights, ulsif_weights
+    from .mtlf import MTLF, MTLFRegressor
     from .multi_source import MultiSourceTrAdaBoost, TaskTrAdaBoost
     from .nearest_neighbors import NearestNeighborWeighting, nearest_neighbor_weights
     from .tradaboost import TrAdaBoost
@@ -22,6 +23,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DiscriminatorWeighting": ".discriminator",
         "KLIEP": ".kliep",
         "KMM": ".kmm",
+        "MTLF": ".mtlf",
+        "MTLFRegressor": ".mtlf",
         "MultiSourceTrAdaBoost": ".multi_source",
         "NearestNeighborWeighting": ".nearest_neighbors",
         "RULSIF": ".lsif",

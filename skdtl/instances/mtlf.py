@@ -1,0 +1,919 @@
+"""MTLF: learn a metric and the weights of source rows together, for nearest neighbours."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.optimize import minimize
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import gen_batches
+
+from .._params import Int, OneOf, Real
+from ..base import Domain, DomainTransformerMixin, TransferEstimator, TransferTags
+from ._base import SourceWeightsMixin, join_rows
+from .lsif import rulsif_weights
+
+__all__ = [
+    "MTLF",
+    "MTLFRegressor",
+    "Pairs",
+    "label_width",
+    "learn_metric_and_weights",
+    "metric_step",
+    "mtlf_objective",
+    "neighbour_pairs",
+    "project_to_simplex",
+    "vote_factors",
+    "weight_step",
+]
+
+_MAX_COVARIANCE = 1000  # features; beyond, principal components are found by products with X
+_BLOCK = 2**22  # distances that are held at once
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs of rows that are to be near (like) or not (unlike).
+
+    Attributes
+    ----------
+    first, second : ndarray of shape (n_pairs,), int
+        Row numbers.
+    like : ndarray of shape (n_pairs,), bool
+        Whether the two labels are alike.
+    share : ndarray of shape (n_pairs,)
+        1 / #like for like and 1 / #unlike for unlike pairs: the two kinds have the same total.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    like: np.ndarray
+    share: np.ndarray
+
+    def weights(self, row_weights):
+        """Return each pair's share times its two rows' weights."""
+        return self.share * row_weights[self.first] * row_weights[self.second]
+
+    def take(self, chosen):
+        """Return the pairs that a mask names."""
+        first, second = self.first[chosen], self.second[chosen]
+        return Pairs(first, second, self.like[chosen], self.share[chosen])
+
+
+def neighbour_pairs(Z, anchors, alike, n_pairs):
+    """Pair each anchor with its nearest like and its nearest unlike rows.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Rows.
+    anchors : ndarray of shape (n_anchors,), int
+        The rows that are paired with others.
+    alike : callable
+        ``alike(anchors)`` tells for each anchor which rows have a like label, as an array of shape
+        (len(anchors), n), bool.
+    n_pairs : int
+        How many rows of each kind; all where there are fewer.
+
+    Returns
+    -------
+    pairs : Pairs
+    """
+    first: dict[bool, list] = {True: [], False: []}
+    second: dict[bool, list] = {True: [], False: []}
+    for batch in gen_batches(len(anchors), max(1, _BLOCK // len(Z))):
+        some = anchors[batch]
+        squares = squared_distances(Z[some], Z)
+        squares[np.arange(len(some)), some] = np.inf  # no row is its own neighbour
+        likes = alike(some)
+        for kind in (True, False):
+            candidates = np.where(likes == kind, squares, np.inf)
+            k = min(n_pairs, len(Z))
+            nearest = np.argpartition(candidates, k - 1, axis=1)[:, :k]
+            found = np.isfinite(np.take_along_axis(candidates, nearest, axis=1))
+            first[kind].append(np.repeat(some, found.sum(axis=1)))
+            second[kind].append(nearest[found])
+    one, other = (np.concatenate(side[True] + side[False]) for side in (first, second))
+    counts = [sum(map(len, first[kind])) for kind in (True, False)]
+    share = np.repeat([1 / max(count, 1) for count in counts], counts)
+    return Pairs(one, other, np.repeat([True, False], counts), share)
+
+
+def squared_distances(A, B):
+    """Return all squared Euclidean distances between the rows of two arrays."""
+    squares = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1) - 2 * (A @ B.T)
+    return np.maximum(squares, 0, out=squares)
+
+
+def pair_distances(Z, A, pairs):
+    """Return the squared distances ||A (z_i - z_j)||² of pairs."""
+    Y = Z @ A.T
+    return ((Y[pairs.first] - Y[pairs.second]) ** 2).sum(axis=1)
+
+
+def pair_costs(distances, like, margin):
+    """Return what a pair costs: d - 1 if like, max(0, margin - d)² if unlike."""
+    return np.where(like, distances - 1, np.maximum(margin - distances, 0) ** 2)
+
+
+def mtlf_objective(Z, A, row_weights, initial, pairs, *, lam, beta, margin):
+    """Return the objective that both steps decrease.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Labelled rows, the source's first.
+    A : ndarray of shape (d, d)
+        The map; distances are Euclidean after it.
+    row_weights : ndarray of shape (n,)
+        Weights of all rows, 1 for the target's.
+    initial : ndarray of shape (n_s,)
+        The source rows' initial weights.
+    pairs : Pairs
+        Pairs of rows of Z.
+    lam, beta, margin : float
+        See `MTLF`.
+
+    Returns
+    -------
+    objective : float
+    """
+    d, n_source = Z.shape[1], len(initial)
+    costs = pair_costs(pair_distances(Z, A, pairs), pairs.like, margin)
+    moved = row_weights[:n_source] - initial
+    return float(
+        _divergence(A) / d + beta * (pairs.weights(row_weights) @ costs) + lam * np.mean(moved**2)
+    )
+
+
+def _divergence(A):
+    """Return tr(AᵀA) - log det(AᵀA) - d, which is at least 0 and 0 for the identity."""
+    return (A**2).sum() - 2 * np.linalg.slogdet(A)[1] - len(A)
+
+
+def metric_step(Z, A, row_weights, pairs, *, beta, margin, max_iter=1000):
+    """Minimise the objective over the map A, a problem that is convex in AᵀA, from a given A.
+
+    Parameters
+    ----------
+    Z, A, row_weights, pairs, beta, margin
+        As for `mtlf_objective`.
+    max_iter : int, default=1000
+        The largest number of L-BFGS iterations.
+
+    Returns
+    -------
+    A : ndarray of shape (d, d)
+    """
+    d = Z.shape[1]
+    weights = pairs.weights(row_weights)
+    used = weights > 0
+    pairs, weights = pairs.take(used), weights[used]
+    rows, numbers = np.unique([pairs.first, pairs.second], return_inverse=True)
+    Z = Z[rows]
+    first, second = numbers.reshape(2, -1)
+    unlike = ~pairs.like
+    scatter = _pair_scatter(Z, Z, first[~unlike], second[~unlike], weights[~unlike])
+    first, second, weights = first[unlike], second[unlike], weights[unlike]
+
+    def value_and_gradient(entries):
+        B = entries.reshape(d, d)
+        sign, log_det = np.linalg.slogdet(B)
+        if sign == 0:
+            return np.inf, np.zeros(d * d)
+        Y = Z @ B.T
+        gap = np.maximum(margin - ((Y[first] - Y[second]) ** 2).sum(axis=1), 0)
+        BS = B @ scatter
+        value = ((B**2).sum() - 2 * log_det) / d + beta * ((BS * B).sum() + weights @ gap**2)
+        repulsion = _pair_scatter(Y, Z, first, second, 2 * weights * gap)
+        gradient = 2 * (B - np.linalg.inv(B).T) / d + 2 * beta * (BS - repulsion)
+        return value, gradient.ravel()
+
+    options = {"maxiter": max_iter, "ftol": 1e-13, "gtol": 1e-7 / d, "maxcor": 20}
+    found = minimize(value_and_gradient, A.ravel(), jac=True, method="L-BFGS-B", options=options)
+    return found.x.reshape(d, d)
+
+
+def _pair_scatter(Y, Z, first, second, weights):
+    """Return the sum over pairs of w (y_i - y_j)(z_i - z_j)ᵀ, by the Laplacian of the pairs."""
+    n = len(Z)
+    links = sp.csr_array((weights, (first, second)), shape=(n, n))
+    links = links + links.T
+    degrees = links.sum(axis=1)
+    return Y.T @ (degrees[:, None] * Z - links @ Z)
+
+
+def weight_step(row_weights, initial, pairs, costs, *, lam, beta, tol=1e-10, max_iter=1000):
+    """Minimise the objective over the source rows' weights, with the metric held.
+
+    The weights are non-negative and have mean 1. Pairs of a source with a target row make the
+    problem a projection, which is solved exactly; pairs of two source rows add a quadratic form,
+    which a sequence of projections decreases until the weights are stationary.
+
+    Parameters
+    ----------
+    row_weights, initial, pairs, lam, beta
+        As for `mtlf_objective`.
+    costs : ndarray of shape (n_pairs,)
+        What the pairs cost in the metric.
+    tol : float, default=1e-10
+        Ends the sequence: the largest change of a weight.
+    max_iter : int, default=1000
+        The largest number of projections.
+
+    Returns
+    -------
+    row_weights : ndarray of shape (n,)
+    """
+    n, n_source = len(row_weights), len(initial)
+    form = sp.csr_array((pairs.share * costs, (pairs.first, pairs.second)), shape=(n, n))
+    form = beta * (form + form.T)
+    linear = form[:n_source, n_source:].sum(axis=1)
+    quadratic = form[:n_source, :n_source]
+    ridge = 2 * lam / n_source
+    # The objective's gradient is ridge (w - w0) + quadratic w + linear, and its curvature is at
+    # most this, so that each projected step of this length decreases it.
+    curvature = ridge + (abs(quadratic).sum(axis=1).max() if quadratic.nnz else 0.0)
+    weights = row_weights[:n_source]
+    for _ in range(max_iter):
+        gradient = ridge * (weights - initial) + quadratic @ weights + linear
+        moved = project_to_simplex(weights - gradient / curvature, n_source)
+        change = np.abs(moved - weights).max()
+        weights = moved
+        if not quadratic.nnz or change <= tol:
+            break
+    return np.concatenate([weights, row_weights[n_source:]])
+
+
+def project_to_simplex(point, total):
+    """Return the nearest point with non-negative entries of a given sum.
+
+    Parameters
+    ----------
+    point : ndarray of shape (n,)
+        Any numbers.
+    total : float
+        The sum, positive.
+
+    Returns
+    -------
+    projected : ndarray of shape (n,)
+    """
+    point = point - point.max()  # the projection does not change, rounding errors do
+    descending = np.sort(point)[::-1]
+    excess = (np.cumsum(descending) - total) / np.arange(1, len(point) + 1)
+    kept = np.flatnonzero(descending > excess)[-1]
+    return np.maximum(point - excess[kept], 0)
+
+
+def learn_metric_and_weights(
+    Z,
+    initial,
+    pairs,
+    *,
+    lam=10.0,
+    beta=0.3,
+    margin=2.0,
+    learn="both",
+    max_iter=50,
+    tol=1e-6,
+):
+    """Alternate both steps until the objective no longer falls.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Labelled rows, the source's first, scaled so that the pairs' margin has a meaning.
+    initial : ndarray of shape (n_s,)
+        The source rows' initial weights, of mean 1.
+    pairs : Pairs
+        Pairs of rows of Z.
+    lam, beta, margin, learn, max_iter, tol
+        See `MTLF`.
+
+    Returns
+    -------
+    A : ndarray of shape (d, d)
+        The map.
+    weights : ndarray of shape (n_s,)
+        The source rows' weights.
+    path : ndarray of shape (n_iter + 1,)
+        The objective before the first and after each iteration; it never rises.
+    converged : bool
+        Whether it fell by no more than `tol` (relatively) in the last iteration.
+    """
+    n_source = len(initial)
+    A = np.eye(Z.shape[1])
+    weights = np.concatenate([initial, np.ones(len(Z) - n_source)])
+    options = {"lam": lam, "beta": beta, "margin": margin}
+    path = [mtlf_objective(Z, A, weights, initial, pairs, **options)]
+    converged = beta == 0 or not len(pairs.first)  # the start is the solution
+    while not converged and len(path) <= max_iter:
+        if learn != "weights":
+            A = metric_step(Z, A, weights, pairs, beta=beta, margin=margin)
+        if learn != "metric":
+            costs = pair_costs(pair_distances(Z, A, pairs), pairs.like, margin)
+            weights = weight_step(weights, initial, pairs, costs, lam=lam, beta=beta)
+        path.append(mtlf_objective(Z, A, weights, initial, pairs, **options))
+        converged = learn != "both" or path[-2] - path[-1] <= tol * max(1, abs(path[-1]))
+    return A, weights[:n_source], np.array(path), converged
+
+
+def vote_factors(weights, initial):
+    """Return by what the squared distances to source rows are divided; 0 bars a row from voting.
+
+    Parameters
+    ----------
+    weights, initial : ndarray of shape (n_s,)
+        Learnt and initial weights.
+
+    Returns
+    -------
+    factors : ndarray of shape (n_s,)
+        ``1 + weights - initial``, 0 where this is negative or the weight is 0.
+    """
+    return np.where(weights > 0, np.maximum(1 + weights - initial, 0), 0)
+
+
+class _MetricTransfer(SourceWeightsMixin, DomainTransformerMixin, TransferEstimator):
+    """What the classifier and the regressor share: all but the labels."""
+
+    _transfer_tags: ClassVar[TransferTags] = TransferTags("used", unlabelled_target=True)
+    _params: ClassVar[dict[str, Any]] = {
+        "n_neighbors": Int(1),
+        "n_components": Int(1),
+        "lam": Real(0, closed="neither"),
+        "beta": Real(0),
+        "margin": Real(0),
+        "alpha": Real(0, 1),
+        "n_pairs": Int(1),
+        "learn": OneOf("both", "metric", "weights"),
+        "max_iter": Int(1),
+        "tol": Real(0),
+    }
+
+    def _alike(self, y, anchors):
+        """Return the function that tells which rows have labels like those of some anchors."""
+        raise NotImplementedError
+
+    def _fit(self, source: Domain, target: Domain) -> None:
+        labelled = None
+        if target is not source and target.labelled.any():
+            labelled = target.labelled_rows()
+        X, y = source.X, source.y
+        if labelled is not None:
+            X, y = join_rows(X, labelled.X), np.concatenate([y, labelled.y])
+        n_source = len(source)
+
+        everything = X if target is source else join_rows(source.X, target.X)
+        directions = self._principal_directions(everything)
+        Z = _project(X, directions)
+        origin = Z.mean(axis=0)
+        Z = Z - origin
+        initial = np.ones(n_source)
+        if target is not source and self.alpha < 1:
+            ratio = rulsif_weights(
+                Z[:n_source],
+                _project(target.X, directions) - origin,
+                alpha=self.alpha,
+                random_state=self.random_state,
+            )
+            if ratio.any():
+                initial = ratio / ratio.mean()
+
+        anchors = np.arange(n_source if labelled is not None else 0, len(Z))
+        pairs = neighbour_pairs(Z, anchors, self._alike(y, anchors), self.n_pairs)
+        unit = _mean_like_distance(Z, pairs)
+        A, weights, path, converged = learn_metric_and_weights(
+            Z / unit,
+            initial,
+            pairs,
+            lam=self.lam,
+            beta=self.beta,
+            margin=self.margin,
+            learn="metric" if target is source else self.learn,
+            max_iter=self.max_iter,
+            tol=self.tol,
+        )
+        if not converged:
+            warnings.warn(
+                f"The objective of {type(self).__name__} still fell from {path[-2]:.6g} to "
+                f"{path[-1]:.6g} in iteration {self.max_iter} (tol={self.tol:g}): raise max_iter "
+                "or tol.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        A = _canonical(A) / unit
+        self.components_ = A if directions is None else A @ directions
+        self.n_components_ = self._n_features_out = len(A)
+        self.source_weights_ = weights
+        self.objective_path_ = path
+        self.n_iter_ = len(path) - 1
+
+        factors = np.concatenate([vote_factors(weights, initial), np.ones(len(Z) - n_source)])
+        voting = factors > 0
+        self._origin = A @ origin
+        self.X_fit_ = (Z @ A.T)[voting]
+        self.y_fit_, self.vote_factors_ = y[voting], factors[voting]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _principal_directions(self, X):
+        """Return the leading principal directions, or None where all features are kept."""
+        n_rows, n_features = X.shape
+        if n_features <= self.n_components:
+            return None
+        if n_rows == 1:
+            raise ValueError(
+                f"{n_features} features cannot be brought to n_components={self.n_components} "
+                "by principal components with n_samples = 1."
+            )
+        small = n_features <= _MAX_COVARIANCE
+        n_components = min(self.n_components, n_features if small else n_rows - 1)
+        pca = PCA(
+            n_components,
+            svd_solver="covariance_eigh" if small else "arpack",
+            random_state=self.random_state,
+        )
+        return pca.fit(X.astype(np.float64, copy=False)).components_
+
+    def _map(self, X, domain: str):
+        return X @ self.components_.T.astype(X.dtype, copy=False)
+
+    def _neighbours(self, X):
+        """Yield, batch by batch, the numbers of the rows that vote, nearest first."""
+        Y = _project(X, self.components_) - self._origin
+        k = min(self.n_neighbors, len(self.X_fit_))
+        for batch in gen_batches(len(Y), max(1, _BLOCK // len(self.X_fit_))):
+            squares = squared_distances(Y[batch], self.X_fit_) / self.vote_factors_
+            if k == 1:
+                yield squares.argmin(axis=1)[:, None]
+            else:
+                yield np.argpartition(squares, k - 1, axis=1)[:, :k]
+
+
+def _project(X, directions):
+    """Return rows in double precision, dense, in the coordinates of some directions."""
+    X = X.astype(np.float64, copy=False)
+    if directions is not None:
+        return X @ directions.T
+    return X.toarray() if sp.issparse(X) else X
+
+
+def _mean_like_distance(Z, pairs):
+    """Return the root of the mean squared distance of like pairs; of all where these coincide."""
+    squares = ((Z[pairs.first] - Z[pairs.second]) ** 2).sum(axis=1)
+    for some in (squares[pairs.like], squares):
+        if some.size and some.mean() > 0:
+            return np.sqrt(some.mean())
+    return 1.0
+
+
+def _canonical(A):
+    """Return the map with the same distances whose rows are orthogonal, of falling length."""
+    _, lengths, rows = np.linalg.svd(A)
+    largest = rows[np.arange(len(rows)), np.abs(rows).argmax(axis=1)]
+    return (lengths * np.where(largest < 0, -1.0, 1.0))[:, None] * rows
+
+
+class MTLF(ClassifierMixin, _MetricTransfer):
+    """Classify by nearest neighbours, in a metric learnt together with the source rows' weights.
+
+    Near target rows, rows of the same class are pulled close and rows of other classes pushed
+    away. A source row that is far from the target's rows of its class, or close to those of another
+    one, loses weight; it then counts less in the metric and is, as a neighbour, further away.
+
+    Use it where few target rows have labels and distances between raw features mislead: some
+    directions say more about the domain than about the class, and a part of the source does not
+    fit. Bring the features to similar scales before (images and the like can stay as they are).
+    Without a labelled target row the pairs are those of the source, and nothing tells how the
+    classes have moved. The default `lam` is for a source that mostly fits: try 1 where a good part
+    of its labels is wrong for the target, and choose by cross-validation over the labelled target
+    rows. Prediction keeps the mapped labelled rows and compares with all of them.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=1
+        The number of neighbours that vote, at least 1.
+    n_components : int, default=100
+        The number of principal components, of the rows of both domains, in which the metric is
+        learnt, at least 1. Where there are no more features than that, all are kept as they are.
+    lam : float, default=10.0
+        How strongly the weights are held at their initial values, positive.
+    beta : float, default=0.3
+        The weight of the pairs, at least 0; with 0 neither metric nor weights move.
+    margin : float, default=2.0
+        The squared distance, in units of the mean squared distance of like pairs before learning,
+        from which on unlike pairs cost nothing, at least 0.
+    alpha : float, default=0.9
+        The initial weights are the relative density ratio target / mixture (RuLSIF) with this
+        share of the target in the mixture, in [0, 1]. 1 makes them all 1, 0 is the plain ratio.
+    n_pairs : int, default=20
+        With how many near like and how many near unlike rows a labelled target row is paired, at
+        least 1.
+    learn : {"both", "metric", "weights"}, default="both"
+        What is learnt. With "metric" the weights stay at their initial values; with "weights"
+        distances stay Euclidean (among the principal components).
+    max_iter : int, default=50
+        The largest number of iterations, at least 1.
+    tol : float, default=1e-5
+        Iterations end where the objective falls by no more than this share of it (or than this,
+        where it is below 1), at least 0.
+    random_state : int, RandomState instance or None, default=None
+        Draws the centres of the density ratio's basis functions, and the start of the principal
+        components of more than 1000 features.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components_, n_features)
+        The map A: rows are mapped to ``X @ components_.T``, where distances are Euclidean. Its
+        rows are orthogonal in the space of the principal components and fall in length. Like
+        pairs had the mean squared distance 1 before learning.
+    n_components_ : int
+        The number of its rows.
+    source_weights_ : ndarray of shape (n_s,)
+        Weights of the source rows, of mean 1. They are not pickled with the model.
+    objective_path_ : ndarray of shape (n_iter_ + 1,)
+        The objective before the first and after each iteration; it never rises.
+    n_iter_ : int
+        The number of iterations.
+    X_fit_ : ndarray of shape (n_voting, n_components_)
+        The mapped rows among which neighbours are sought, relative to their mean.
+    y_fit_ : ndarray of shape (n_voting,)
+        Codes of their classes.
+    vote_factors_ : ndarray of shape (n_voting,)
+        By what the squared distances to these rows are divided.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Where `max_iter` is reached before the objective settles.
+
+    Raises
+    ------
+    ValueError
+        Where there is a single row, of more than `n_components` features.
+
+    See Also
+    --------
+    MTLFRegressor : The same for numbers.
+    RULSIF : The initial weights, for any estimator.
+    TCA : Another map under which to use nearest neighbours, without target labels.
+
+    Notes
+    -----
+    *The paper's objective* [1]_ is, with omega_0 the density ratio [2]_, weights omega of the
+    source rows and 1 of the target rows, pairs C and delta = 1 for pairs of one class,
+    - #same / #different for others,
+
+        tr(AᵀA) + lam ||omega - omega_0||² + beta sum_C omega_i omega_j delta_ij ||A(x_i - x_j)||²
+        + sigma [(sum omega - n_s)² + penalty(omega < 0)],
+
+    and it is decreased by gradient steps of fixed length from A = I. As it stands it has no
+    minimum to converge to: as a function of A it is a quadratic form, so that either A = 0 is best
+    or, where classes lie further apart than rows of one class in some direction, it falls without
+    bound. Stopped steps give a result, but one of the step length. Here every term is kept in a
+    form that has a minimum:
+
+    * tr(AᵀA) becomes tr(AᵀA) - log det(AᵀA), the LogDet divergence from the Euclidean metric, which
+      keeps A from collapsing. It is divided by the number d of components.
+    * A pair of different classes costs max(0, margin - ||A(x_i - x_j)||²)² instead of
+      -||A(x_i - x_j)||²: it is pushed away until it is far enough, not for ever. The ratio #same /
+      #different stays.
+    * A pair of one class costs ||A(x_i - x_j)||² - 1. The constant does not matter to A, but
+      without it a row lost weight by being in a pair of its class, however close.
+    * sigma is infinite: the weights are non-negative and have mean 1 exactly.
+
+    So the objective is, over A and omega >= 0 with mean 1,
+
+        (tr(AᵀA) - log det(AᵀA) - d) / d + lam mean((omega - omega_0)²)
+        + beta [mean over like pairs of omega_i omega_j (||A(x_i - x_j)||² - 1)
+        + mean over unlike pairs of omega_i omega_j max(0, margin - ||A(x_i - x_j)||²)²],
+
+    with rows scaled so that like pairs have the mean squared distance 1 at the start: the result
+    does not depend on the features' common unit. All terms are means, so that the parameters keep
+    their meaning for other numbers of rows. `lam`, `beta` are not on the paper's scale.
+
+    *Alternatives tried.* Linear terms for unlike pairs with the LogDet divergence (the minimum
+    exists for small beta only), with the von Neumann divergence (a closed form, the limit of
+    stopped gradient steps, but it runs away with learnt weights), and tr(A^-1 A^-T S) in place of
+    -tr(A S Aᵀ) (a geometric mean) gained less on digits.
+
+    *Pairs.* The paper draws them; here each labelled target row is paired with its `n_pairs`
+    nearest rows of its own and of other classes, of both domains, in the Euclidean metric. Pairs
+    over whole classes say little about neighbours, and pairs within the source, which outnumber the
+    others, little about the target: with either, digits gained less than half as much. If no target
+    row has a label, each source row is paired with its nearest source rows.
+
+    *Steps.* In AᵀA the problem is convex; L-BFGS solves it from the last A. In omega it is a
+    projection onto a simplex, solved exactly, as pairs of source and target rows are linear in it;
+    pairs within the source are not, and a sequence of projections ends at a stationary point.
+    Neither step raises the objective, and there is no step length to choose.
+
+    *Prediction.* The paper predicts by 1-NN under A and forgets the weights. Here the squared
+    distance to a source row is divided by 1 + omega - omega_0, and rows of weight 0 don't vote:
+    what counts is how far the labels have moved a weight, not the density ratio itself, which is
+    nearly the same for all rows near a given one and, used in the vote, favoured a few rows in
+    dense regions. Ties between classes go to the one that comes first.
+
+    Without a target (`NoTargetWarning`) the metric alone is learnt, on the source.
+
+    References
+    ----------
+    .. [1] Xu, Y., Pan, S. J., Xiong, H., Wu, Q., Luo, R., Min, H. and Song, H. (2017). A unified
+       framework for metric transfer learning. IEEE Transactions on Knowledge and Data Engineering
+       29, 1158-1171.
+    .. [2] Yamada, M., Suzuki, T., Kanamori, T., Hachiya, H. and Sugiyama, M. (2013). Relative
+       density-ratio estimation for robust distribution comparison. Neural Computation 25,
+       1324-1370.
+
+    Examples
+    --------
+    Four of the six features are loud noise, and 30 % of the source has wrong labels.
+
+    >>> import numpy as np
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from skdtl import MTLF, SourceOnly
+    >>> rng = np.random.default_rng(0)
+    >>> ys, yt = rng.integers(0, 2, size=300), rng.integers(0, 2, size=200)
+    >>> Xs, Xt = (rng.normal(size=(n, 6)) * [1, 1, 4, 4, 4, 4] for n in (300, 200))
+    >>> Xs[:, 0] += 4 * ys
+    >>> Xt[:, 0] += 4 * yt
+    >>> ys[:90] = 1 - ys[:90]
+    >>> some = np.where(np.arange(200) < 40, yt, -1)
+    >>> plain = SourceOnly(KNeighborsClassifier(5)).fit(Xs, ys).score(Xt[40:], yt[40:])
+    >>> model = MTLF(5, lam=1, random_state=0).fit(Xs, ys, Xt, some)
+    >>> print(f"{plain:.2f} {model.score(Xt[40:], yt[40:]):.2f}")
+    0.78 0.87
+    >>> bool(model.source_weights_[:90].mean() < model.source_weights_[90:].mean())
+    True
+    """
+
+    _params: ClassVar[dict[str, Any]] = _MetricTransfer._params
+
+    def __init__(
+        self,
+        n_neighbors=1,
+        *,
+        n_components=100,
+        lam=10.0,
+        beta=0.3,
+        margin=2.0,
+        alpha=0.9,
+        n_pairs=20,
+        learn="both",
+        max_iter=50,
+        tol=1e-5,
+        random_state=None,
+    ):
+        self.n_neighbors = n_neighbors
+        self.n_components = n_components
+        self.lam = lam
+        self.beta = beta
+        self.margin = margin
+        self.alpha = alpha
+        self.n_pairs = n_pairs
+        self.learn = learn
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+
+    def _alike(self, y, anchors):
+        return lambda some: y[some][:, None] == y
+
+    def predict(self, X):
+        """Predict the classes of target rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        proba = self.predict_proba(X)
+        return self.classes_[proba.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Predict the class probabilities of target rows: the classes' shares of the neighbours.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        X = self._check_X(X)
+        votes = [self.y_fit_[rows] for rows in self._neighbours(X)]
+        codes = np.arange(len(self.classes_))
+        return (np.concatenate(votes)[:, :, None] == codes).mean(axis=1)
+
+
+class MTLFRegressor(RegressorMixin, _MetricTransfer):
+    """Regress by nearest neighbours, in a metric learnt together with the source rows' weights.
+
+    As `MTLF`, for numbers: near target rows, rows with near labels are pulled close and rows with
+    other labels pushed away, and source rows at odds with them lose weight.
+
+    Use it where few target rows have labels and distances between raw features mislead. Bring the
+    features to similar scales before. Without a labelled target row the pairs are those of the
+    source. Prediction keeps the mapped labelled rows and compares with all of them.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        The number of neighbours whose labels are averaged, at least 1.
+    n_components : int, default=100
+        The number of principal components, of the rows of both domains, in which the metric is
+        learnt, at least 1. Where there are no more features than that, all are kept as they are.
+    lam : float, default=10.0
+        How strongly the weights are held at their initial values, positive.
+    beta : float, default=0.3
+        The weight of the pairs, at least 0; with 0 neither metric nor weights move.
+    margin : float, default=2.0
+        The squared distance, in units of the mean squared distance of like pairs before learning,
+        from which on unlike pairs cost nothing, at least 0.
+    alpha : float, default=0.9
+        The initial weights are the relative density ratio target / mixture (RuLSIF) with this
+        share of the target in the mixture, in [0, 1]. 1 makes them all 1, 0 is the plain ratio.
+    n_pairs : int, default=20
+        With how many near like and how many near unlike rows a labelled target row is paired, at
+        least 1.
+    alike : float, default=0.2
+        Two labels are alike if they differ by no more than this quantile of the differences between
+        labelled target rows and all labelled rows, in (0, 1).
+    learn : {"both", "metric", "weights"}, default="both"
+        What is learnt. With "metric" the weights stay at their initial values; with "weights"
+        distances stay Euclidean (among the principal components).
+    max_iter : int, default=50
+        The largest number of iterations, at least 1.
+    tol : float, default=1e-5
+        Iterations end where the objective falls by no more than this share of it (or than this,
+        where it is below 1), at least 0.
+    random_state : int, RandomState instance or None, default=None
+        Draws the centres of the density ratio's basis functions, and the start of the principal
+        components of more than 1000 features.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components_, n_features)
+        The map A: rows are mapped to ``X @ components_.T``, where distances are Euclidean. Its
+        rows are orthogonal in the space of the principal components and fall in length. Like
+        pairs had the mean squared distance 1 before learning.
+    n_components_ : int
+        The number of its rows.
+    source_weights_ : ndarray of shape (n_s,)
+        Weights of the source rows, of mean 1. They are not pickled with the model.
+    objective_path_ : ndarray of shape (n_iter_ + 1,)
+        The objective before the first and after each iteration; it never rises.
+    n_iter_ : int
+        The number of iterations.
+    X_fit_ : ndarray of shape (n_voting, n_components_)
+        The mapped rows among which neighbours are sought, relative to their mean.
+    y_fit_ : ndarray of shape (n_voting,)
+        Their labels.
+    vote_factors_ : ndarray of shape (n_voting,)
+        By what the squared distances to these rows are divided.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Where `max_iter` is reached before the objective settles.
+
+    Raises
+    ------
+    ValueError
+        Where there is a single row, of more than `n_components` features.
+
+    See Also
+    --------
+    MTLF : The same for classes, with the objective and all choices.
+
+    Notes
+    -----
+    The paper [1]_ treats classes. Here a pair is like where the labels differ by no more than a
+    width and unlike otherwise, and all else is as for `MTLF`. A threshold keeps the two kinds of
+    pairs apart that the objective needs; as it is a quantile, nothing depends on the labels' unit.
+
+    References
+    ----------
+    .. [1] Xu, Y., Pan, S. J., Xiong, H., Wu, Q., Luo, R., Min, H. and Song, H. (2017). A unified
+       framework for metric transfer learning. IEEE Transactions on Knowledge and Data Engineering
+       29, 1158-1171.
+
+    Examples
+    --------
+    Two of the three features are noise.
+
+    >>> import numpy as np
+    >>> from sklearn.neighbors import KNeighborsRegressor
+    >>> from skdtl import MTLFRegressor, SourceOnly
+    >>> rng = np.random.default_rng(0)
+    >>> Xs, Xt = (rng.normal(size=(200, 3)) * [1, 3, 3] for _ in range(2))
+    >>> ys, yt = Xs[:, 0], Xt[:, 0]
+    >>> some = np.where(np.arange(200) < 40, yt, np.nan)
+    >>> plain = SourceOnly(KNeighborsRegressor()).fit(Xs, ys).score(Xt[40:], yt[40:])
+    >>> model = MTLFRegressor(random_state=0).fit(Xs, ys, Xt, some)
+    >>> bool(model.score(Xt[40:], yt[40:]) > plain + 0.1)
+    True
+    """
+
+    _params: ClassVar[dict[str, Any]] = _MetricTransfer._params | {
+        "alike": Real(0, 1, closed="neither")
+    }
+
+    def __init__(
+        self,
+        n_neighbors=5,
+        *,
+        n_components=100,
+        lam=10.0,
+        beta=0.3,
+        margin=2.0,
+        alpha=0.9,
+        n_pairs=20,
+        alike=0.2,
+        learn="both",
+        max_iter=50,
+        tol=1e-5,
+        random_state=None,
+    ):
+        self.n_neighbors = n_neighbors
+        self.n_components = n_components
+        self.lam = lam
+        self.beta = beta
+        self.margin = margin
+        self.alpha = alpha
+        self.n_pairs = n_pairs
+        self.alike = alike
+        self.learn = learn
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+
+    def _alike(self, y, anchors):
+        width = label_width(y[anchors], y, self.alike)
+        return lambda some: np.abs(y[some][:, None] - y) <= width
+
+    def predict(self, X):
+        """Predict the labels of target rows: the neighbours' mean.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        X = self._check_X(X)
+        return np.concatenate([self.y_fit_[rows].mean(axis=1) for rows in self._neighbours(X)])
+
+
+def label_width(anchor_labels, labels, share, max_anchors=1000):
+    """Return the difference of labels up to which a given share of pairs lies.
+
+    Parameters
+    ----------
+    anchor_labels, labels : ndarray of shapes (n_anchors,) and (n,)
+        Labels; the pairs are all of one with one of the other.
+    share : float
+        The quantile, from 0 to 1.
+    max_anchors : int, default=1000
+        Of more anchors so many are taken, evenly spread over the sorted labels.
+
+    Returns
+    -------
+    width : float
+    """
+    if len(anchor_labels) > max_anchors:
+        spread = np.linspace(0, len(anchor_labels) - 1, max_anchors).round().astype(int)
+        anchor_labels = np.sort(anchor_labels)[spread]
+    return float(np.quantile(np.abs(anchor_labels[:, None] - labels), share))
