@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
     from .domains import encode_domain, split_domains, stack
-    from .instances import BIW, TrAdaBoost, TrAdaBoostR2, TwoStageTrAdaBoostR2
+    from .instances import BIW, Festra, TrAdaBoost, TrAdaBoostR2, TwoStageTrAdaBoostR2
     from .mapping import DDC, TCA, DDCRegressor
     from .model_selection import TargetKFold, TargetShuffleSplit
     from .network import FineTuning, FineTuningRegressor
@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DDCRegressor": ".mapping",
         "DeepTransferClassifier": ".deep",
         "DeepTransferRegressor": ".deep",
+        "Festra": ".instances",
         "FineTuning": ".network",
         "FineTuningRegressor": ".network",
         "NoTargetWarning": ".base",

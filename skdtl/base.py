@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn import config_context
 from sklearn.base import (
     BaseEstimator,
@@ -655,10 +656,13 @@ class DomainTransformerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if sample_domain is None:
             return self._map(X, "source")
         from_source = check_sample_domain(sample_domain, _num_samples(X)) > 0
-        source = self._map(X[from_source], "source")
+        source, target = self._map(X[from_source], "source"), self._map(X[~from_source], "target")
+        if sp.issparse(source):
+            # argsort of a permutation is its inverse.
+            order = np.concatenate([np.flatnonzero(from_source), np.flatnonzero(~from_source)])
+            return sp.csr_array(sp.vstack([source, target], format="csr"))[np.argsort(order)]
         mapped = np.empty((len(from_source), source.shape[1]), dtype=source.dtype)
-        mapped[from_source] = source
-        mapped[~from_source] = self._map(X[~from_source], "target")
+        mapped[from_source], mapped[~from_source] = source, target
         return mapped
 
     @abstractmethod

@@ -6,6 +6,7 @@ from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from .biw import BIW
+    from .festra import Festra
     from .tradaboost import TrAdaBoost
     from .tradaboost_r2 import TrAdaBoostR2, TwoStageTrAdaBoostR2
 
@@ -13,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
         "BIW": ".biw",
+        "Festra": ".festra",
         "TrAdaBoost": ".tradaboost",
         "TrAdaBoostR2": ".tradaboost_r2",
         "TwoStageTrAdaBoostR2": ".tradaboost_r2",
