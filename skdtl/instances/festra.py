@@ -140,8 +140,9 @@ def _largest_difference(source: _Side, target: _Side) -> np.ndarray:
     order = np.lexsort((value, column))
     column, value = column[order], value[order]
     running = np.abs(np.cumsum(step[order]))
-    # Among equal values the functions are known after the last of them alone.
-    running[:-1][(value[1:] == value[:-1]) & (column[1:] == column[:-1])] = 0
+    # Among equal values the functions are known after the last of them alone. A column's last
+    # difference is 0 in any case.
+    running[:-1][value[1:] == value[:-1]] = 0
     return np.minimum(np.maximum.reduceat(running, np.searchsorted(column, columns)), 1)
 
 
@@ -404,10 +405,6 @@ class Festra(DomainTransformerMixin, SelectorMixin, TrAdaBoost):
     def _screen(self, source: Domain, target: Domain) -> None:
         """Set the scores and the support."""
         n_features = source.X.shape[1]
-        if target is source:
-            self.scores_, self.pvalues_ = np.zeros(n_features), np.ones(n_features)
-            self.support_ = np.ones(n_features, dtype=bool)
-            return
         labels = self.adjust_class_shares and self._estimator() is not None
         statistics, pvalues = unexplained_shift(
             source, target, len(self.classes_) if labels else None
