@@ -22,7 +22,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from skdtl import Festra, TrAdaBoost, TrAdaBoostR2, TwoStageTrAdaBoostR2
+from skdtl import Festra, MultiSourceTrAdaBoost, TrAdaBoost, TrAdaBoostR2, TwoStageTrAdaBoostR2
 
 RESULTS = Path(__file__).parent / "results" / "million_rows.md"
 N_SOURCE, N_TARGET, N_FEATURES = 1_000_000, 2_000, 20
@@ -42,7 +42,7 @@ def numbers(rows):
 # name: (estimator, base learner, rounds, labels)
 CASES = {
     "TrAdaBoost, tree of depth 1": (
-        TrAdaBoost(DecisionTreeClassifier(max_depth=1), n_estimators=20, random_state=0),
+        TrAdaBoost(DecisionTreeClassifier(max_depth=1), n_estimators=10, random_state=0),
         classes,
     ),
     "TrAdaBoost, tree of depth 3": (
@@ -54,11 +54,15 @@ CASES = {
         classes,
     ),
     "Festra, tree of depth 1": (
-        Festra(DecisionTreeClassifier(max_depth=1), n_estimators=20, random_state=0),
+        Festra(DecisionTreeClassifier(max_depth=1), n_estimators=10, random_state=0),
         classes,
     ),
-    "TrAdaBoostR2, tree of depth 3": (
-        TrAdaBoostR2(DecisionTreeRegressor(max_depth=3), n_estimators=10, random_state=0),
+    "MultiSourceTrAdaBoost, 4 sources, tree of depth 1": (
+        MultiSourceTrAdaBoost(DecisionTreeClassifier(max_depth=1), n_estimators=10, random_state=0),
+        classes,
+    ),
+    "TrAdaBoostR2, tree of depth 2": (
+        TrAdaBoostR2(DecisionTreeRegressor(max_depth=2), n_estimators=10, random_state=0),
         numbers,
     ),
     "TrAdaBoostR2, HistGradientBoosting of 20 trees": (
@@ -67,7 +71,7 @@ CASES = {
     ),
     "TwoStageTrAdaBoostR2, tree of depth 2, 3 steps, 2 folds": (
         TwoStageTrAdaBoostR2(
-            DecisionTreeRegressor(max_depth=2), n_estimators=3, n_steps=3, cv=2, random_state=0
+            DecisionTreeRegressor(max_depth=2), n_estimators=2, n_steps=3, cv=2, random_state=0
         ),
         numbers,
     ),
@@ -92,16 +96,21 @@ def peak():
 def run(name):
     """Fit one case; print what it took."""
     model, labels = CASES[name]
-    data = make_data(labels)
+    data, options = make_data(labels), {}
+    rows = data[0].nbytes + data[2].nbytes
+    if isinstance(model, MultiSourceTrAdaBoost):  # needs one table of all sources
+        codes = np.repeat([1, 2, 3, 4, -1], [N_SOURCE // 4] * 4 + [N_TARGET])
+        data = np.concatenate(data[::2]), np.concatenate(data[1::2])
+        options = {"sample_domain": codes}
     before, wall, cpu = peak(), time.perf_counter(), time.process_time()
-    model.fit(*data)
+    model.fit(*data, **options)
     taken = {
         "wall": time.perf_counter() - wall,
         "cpu": time.process_time() - cpu,
         "memory": peak() - before,
         "rounds": len(model.estimators_),
         "path": model.source_weights_path_.nbytes,
-        "rows": data[0].nbytes + data[2].nbytes,
+        "rows": rows,
     }
     print(json.dumps(taken))
 

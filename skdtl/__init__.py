@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
     from .domains import encode_domain, split_domains, stack
-    from .instances import BIW, Festra, TrAdaBoost, TrAdaBoostR2, TwoStageTrAdaBoostR2
+    from .instances import (
+        BIW,
+        Festra,
+        MultiSourceTrAdaBoost,
+        TaskTrAdaBoost,
+        TrAdaBoost,
+        TrAdaBoostR2,
+        TwoStageTrAdaBoostR2,
+    )
     from .mapping import DDC, TCA, DDCRegressor
     from .model_selection import TargetKFold, TargetShuffleSplit
     from .network import FineTuning, FineTuningRegressor
@@ -30,12 +38,14 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "Festra": ".instances",
         "FineTuning": ".network",
         "FineTuningRegressor": ".network",
+        "MultiSourceTrAdaBoost": ".instances",
         "NoTargetWarning": ".base",
         "SourceOnly": ".baselines",
         "TCA": ".mapping",
         "TargetKFold": ".model_selection",
         "TargetOnly": ".baselines",
         "TargetShuffleSplit": ".model_selection",
+        "TaskTrAdaBoost": ".instances",
         "TrAdaBoost": ".instances",
         "TrAdaBoostR2": ".instances",
         "TwoStageTrAdaBoostR2": ".instances",

@@ -273,6 +273,20 @@ class TransferEstimator(BaseEstimator):
             return Domain(Xt[:0], yt[:0], labelled[:0], nothing), target
         return Domain(Xs, ys, np.full(len(source_ids), ys is not None), source_ids), target
 
+    def _check_target(self, Xt, yt) -> Domain:
+        """Validate another target for a fitted classifier; nothing that was fitted changes."""
+        needs = get_tags(self).transfer_tags
+        check_is_fitted(self)
+        check_params(self)
+        Xt = self._check_rows(Xt, "Xt", reset=False)
+        yt = _labels_or_none(yt, "yt", "Xt", _num_samples(Xt))
+        # As if the source had one row of each class.
+        _, yt = self._encode_labels(self.classes_, yt, needs)
+        labelled = np.zeros(_num_samples(Xt), dtype=bool) if yt is None else yt >= 0
+        if not labelled.any():
+            raise ValueError(_labels_required(type(self).__name__, hidden=False))
+        return Domain(Xt, yt, labelled, np.full(len(labelled), -1))
+
     def _check_rows(self, X, name: str, *, reset: bool):
         """Validate rows; an error names the argument."""
         if X is None:

@@ -23,7 +23,7 @@ FAST = {
 }
 
 # Classifiers around an `estimator` whose mathematics needs classes.
-CLASSES_ONLY = {"BIW", "Festra", "TrAdaBoost"}
+CLASSES_ONLY = {"BIW", "Festra", "MultiSourceTrAdaBoost", "TaskTrAdaBoost", "TrAdaBoost"}
 
 
 def parameters(cls) -> list[str]:

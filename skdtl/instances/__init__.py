@@ -7,6 +7,7 @@ from .._lazy import lazy_attributes
 if TYPE_CHECKING:
     from .biw import BIW
     from .festra import Festra
+    from .multi_source import MultiSourceTrAdaBoost, TaskTrAdaBoost
     from .tradaboost import TrAdaBoost
     from .tradaboost_r2 import TrAdaBoostR2, TwoStageTrAdaBoostR2
 
@@ -15,6 +16,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     {
         "BIW": ".biw",
         "Festra": ".festra",
+        "MultiSourceTrAdaBoost": ".multi_source",
+        "TaskTrAdaBoost": ".multi_source",
         "TrAdaBoost": ".tradaboost",
         "TrAdaBoostR2": ".tradaboost_r2",
         "TwoStageTrAdaBoostR2": ".tradaboost_r2",

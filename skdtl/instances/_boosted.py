@@ -90,11 +90,15 @@ class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
 
     def _fit_learner(self, X, y, weights, rng):
         """Fit one seeded base learner to weighted (or by weight drawn) rows."""
+        return fit_clone(*self._draw_learner(X, y, weights, rng))
+
+    def _draw_learner(self, X, y, weights, rng):
+        """Do all that is random of a fit: return what `fit_clone` takes, in any thread."""
         learner = seeded_clone(self._estimator(), rng)
         if not self.resample:
-            return fit_clone(learner, X, y, weights)
+            return learner, X, y, weights
         rows = draw_rows(weights, y if is_classifier(self) else None, rng)
-        return fit_clone(learner, X[rows], y[rows])
+        return learner, X[rows], y[rows]
 
     def _rows(self, source: Domain, target: Domain) -> BoostingRows:
         """Join the source and the labelled target rows; without a target all are target rows."""
@@ -125,10 +129,7 @@ class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
         self._check_learner()
         rng = check_random_state(self.random_state)
         rows = self._rows(source, target)
-        weights = np.ones(len(rows.y))
-        if source_mass is not None and rows.n_source:
-            weights[: rows.n_source] = source_mass / rows.n_source
-            weights[rows.n_source :] = (1 - source_mass) / rows.n_target
+        weights = self._first_weights(rows, source_mass)
         # Where there is no source, its weights are those of the rows that stand for it.
         recorded = slice(len(source))
         vote = vote if rows.n_source else "all"
@@ -150,6 +151,14 @@ class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
         if vote == "auto":
             vote = self._choose_vote(ensemble, rows.y[rows.n_source :])
         self.vote_ = vote
+
+    def _first_weights(self, rows: BoostingRows, source_mass: float | None):
+        """Return the first round's weights, of any total."""
+        weights = np.ones(len(rows.y))
+        if source_mass is not None and rows.n_source:
+            weights[: rows.n_source] = source_mass / rows.n_source
+            weights[rows.n_source :] = (1 - source_mass) / rows.n_target
+        return weights
 
     def _target_alone(self, rows, update, first_weights, recorded, rng) -> Ensemble:
         """Fit one learner to the target alone: what boosting tends to as the source fades."""

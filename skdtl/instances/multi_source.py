@@ -1,0 +1,602 @@
+"""Boosting from several sources: MultiSourceTrAdaBoost and TaskTrAdaBoost."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from sklearn.dummy import DummyClassifier
+from sklearn.utils import check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+
+from .._params import Int, OneOf, Real
+from ..base import Domain, TransferTags, fit_clone
+from ._boosted import BoostedClassifier, BoostingRows
+from ._boosting import Ensemble, boost, source_factor, tradaboost_update
+
+__all__ = ["MultiSourceTrAdaBoost", "TaskTrAdaBoost", "boost_candidates", "least_error"]
+
+SEEDS = np.iinfo(np.int32).max
+# Sums of the same weights in another order differ by less.
+SAME_ERROR = 1e-9
+
+
+def least_error(errors, preference) -> int:
+    """Return the position of the least error; of the greatest preference where several are least.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n,)
+        Errors in [0, 1], or inf.
+    preference : callable
+        ``preference(k)`` says how good candidate k is apart from that; it is asked only for
+        candidates that share the least error.
+
+    Returns
+    -------
+    best : int
+    """
+    least = np.flatnonzero(errors <= errors.min() + SAME_ERROR)
+    if len(least) == 1:
+        return int(least[0])
+    return int(least[np.argmax([preference(k) for k in least])])
+
+
+def boost_candidates(wrong, n_rounds, n_classes=2, preferences=None) -> Ensemble:
+    """Boost over learners that are already fitted: phase II of TaskTrAdaBoost.
+
+    Each round takes the candidate with the least weighted error out of the set. With two classes a
+    candidate that is wrong on more than half of the weight counts as its opposite.
+
+    Parameters
+    ----------
+    wrong : ndarray of shape (n_candidates, n), bool
+        Which target rows each candidate misclassifies.
+    n_rounds : int
+        The largest number of rounds.
+    n_classes : int, default=2
+        The number of classes.
+    preferences : ndarray of shape (n_candidates,), default=None
+        The candidate of the greatest one is taken where several have the least error.
+
+    Returns
+    -------
+    ensemble : Ensemble
+        Its ``learners`` are pairs: which candidate, and whether its opposite is meant.
+    """
+    preferences = np.zeros(len(wrong)) if preferences is None else preferences
+    free = np.ones(len(wrong), dtype=bool)
+
+    def propose(weights):
+        errors = wrong @ (weights / weights.sum())
+        opposite = (errors > 0.5) & (n_classes == 2)
+        errors = np.where(opposite, 1 - errors, errors)
+        errors[~free] = np.inf
+        best = least_error(errors, lambda k: preferences[k])
+        free[best] = False
+        return (best, bool(opposite[best])), wrong[best] ^ opposite[best]
+
+    def update(weights, wrong):
+        return tradaboost_update(weights, wrong, 0, 1.0, n_classes)
+
+    return boost(propose, update, np.ones(wrong.shape[1]), min(n_rounds, len(wrong)))
+
+
+class Opposite:
+    """Predicts the other one of two classes than a classifier does."""
+
+    def __init__(self, classifier, classes):
+        self.classifier, self.classes = classifier, classes
+
+    def predict(self, X):
+        """Predict the class that ``classifier`` doesn't."""
+        first = self.classifier.predict(X) == self.classes[0]
+        return self.classes[first.astype(int)]
+
+
+class FromSource(NamedTuple):
+    """A learner and the source that it is from, 0 where it is from the target alone."""
+
+    learner: Any
+    source: int
+
+
+class MultiSourceClassifier(BoostedClassifier):
+    """Base class of boosted classifiers whose learners come from one of several sources each."""
+
+    _transfer_tags: ClassVar[TransferTags] = TransferTags(
+        "required", unlabelled_target=False, multi_source=True
+    )
+    _params: ClassVar[dict[str, Any]] = {**BoostedClassifier._params, "n_jobs": (None, Int())}
+
+    def _keep(self, ensemble: Ensemble) -> None:
+        """Keep learners that are `FromSource`, and what share of the vote each source has."""
+        self.estimators_ = [kept.learner for kept in ensemble.learners]
+        self.estimator_sources_ = np.array([kept.source for kept in ensemble.learners])
+        self.estimator_errors_ = ensemble.errors
+        self.estimator_weights_ = ensemble.votes
+        votes = [ensemble.votes[self.estimator_sources_ == k].sum() for k in self.sources_]
+        self.source_shares_ = np.array(votes) / ensemble.votes.sum()
+        self.vote_ = "all"
+
+    def _parallel(self, function, tasks):
+        """Call a function for each tuple of arguments, in threads: learners mostly free the GIL."""
+        return Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(function)(*task) for task in tasks
+        )
+
+
+def _fit_and_predict(task, X):
+    learner = fit_clone(*task)
+    return learner, learner.predict(X)
+
+
+class MultiSourceTrAdaBoost(MultiSourceClassifier):
+    """Classify with a few target labels and several sources, of which some may not fit the target.
+
+    Each round fits one base learner to each source together with the labelled target rows, and
+    keeps the one that is best on the target: the round learns from the source that is of most use
+    to it. Then the target rows that it gets wrong gain weight and the rows of all sources that it
+    gets wrong lose weight, as in `TrAdaBoost`.
+
+    Use it where there are several sources, such as hospitals, some target rows have labels (a few
+    dozen, say), and it is unknown which source resembles the target. A round costs one base fit
+    for each source. Use `TrAdaBoost` where the sources are alike: it fits to all of their rows
+    at once. `TaskTrAdaBoost` adapts to further targets within moments. With enough sources whose
+    differences from the target cancel out, `SourceOnly` is hard to beat.
+
+    Parameters
+    ----------
+    estimator : estimator object, default=None
+        The base learner, any classifier whose ``fit`` takes ``sample_weight``. None means a tree
+        of depth 1, :class:`~sklearn.tree.DecisionTreeClassifier` with ``max_depth=1``.
+    n_estimators : int, default=50
+        The largest number of rounds N, at least 1.
+    initial_weights : {"domain", "uniform"}, default="domain"
+        Whether each domain, that is each source and the target, begins with the same total weight,
+        so that source and target weigh alike in each fit, or each row with the same.
+    resample : bool, default=False
+        Whether the base learner is given rows that are drawn by weight, instead of weights; for
+        a learner that takes no ``sample_weight``.
+    n_jobs : int or None, default=None
+        How many of a round's base learners are fitted at once, in threads unless
+        ``joblib.parallel_config`` says otherwise. The result is the same for any number.
+    random_state : int, RandomState instance or None, default=None
+        Seeds each base learner that has a ``random_state``, and the drawing of rows.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators of length n_kept
+        The fitted base learners, one a round; ``n_kept <= n_estimators``. All of them vote.
+    estimator_sources_ : ndarray of shape (n_kept,), int
+        The code of the source that each was fitted to, together with the target; 0 for one that was
+        fitted to the target alone.
+    estimator_weights_ : ndarray of shape (n_kept,)
+        Their weights in the vote, positive.
+    estimator_errors_ : ndarray of shape (n_kept,)
+        Their weighted errors on the labelled target rows.
+    sources_ : ndarray of shape (n_sources,), int
+        The sources' codes in ``sample_domain``.
+    source_shares_ : ndarray of shape (n_sources,)
+        Which share of the vote the learners from each of them hold.
+    vote_ : {"all"}
+        Which of the learners vote.
+    source_weights_ : ndarray of shape (n_s,)
+        The weights of the rows of all sources after the last round, in their given order, where 1
+        is the mean over the rows of all domains. Like the path, they are not pickled with the
+        model.
+    source_weights_path_ : ndarray of shape (n_kept + 1, n_s)
+        The source rows' weights before the first and after each round.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where no target row has a label, or the base learner takes no ``sample_weight`` and
+        `resample` is off.
+
+    See Also
+    --------
+    TrAdaBoost : All source rows in one fit.
+    TaskTrAdaBoost : Learners from each source alone, weighed on the target.
+
+    Notes
+    -----
+    With the row weights w, in each of at most N rounds (the paper's MultiSourceTrAdaBoost):
+
+    * for each source k a learner is fitted to the rows of k and of the target, with their w;
+    * its error e is the weighted share of wrong rows of the target, the weights being those
+      of the target rows, normalised; the learner with the least e is kept;
+    * its vote weighs ``alpha = ln((1 - e) / e) / 2``;
+    * source rows, of whatever source, get ``w *= exp(-alpha_S * abs(h(x) - y))``, where
+      ``alpha_S = ln(1 + sqrt(2 ln(n_s) / N)) / 2`` and n_s counts the rows of all sources;
+    * target rows get ``w *= exp(alpha * abs(h(x) - y))``.
+
+    The labels are -1 and 1, so that ``abs(h(x) - y)`` is 2 where the learner is wrong. The two
+    factors are therefore TrAdaBoost's ``1 / (1 + sqrt(2 ln(n_s) / N))`` and ``(1 - e) / e``, and
+    with one source this is `TrAdaBoost` with ``vote="all"``. (With 1 in place of 2 the exponents
+    would be halved, and AdaBoost's property be lost that a learner has error 1/2 under the weights
+    that it leaves.) Choices of ours:
+
+    * ``estimator_weights_`` are twice alpha, as in `TrAdaBoost`, which leaves the vote as it is.
+    * More than two classes: the form of SAMME, as in `TrAdaBoost`.
+    * The paper lets the user choose the first weights. Where the source's and the target's rows
+      weigh half each in each fit, as by default, one source is treated as `TrAdaBoost` does.
+    * Where several candidates have the same error on the target, which is common with few target
+      rows, the one that is right on more of its own source's weight is kept: on a source that
+      contradicts the target, a learner that is right on the target is wrong.
+    * As in `TrAdaBoost`, boosting stops at a round whose best candidate is no better than chance
+      and after one without error, and if it is the first round that fails, one learner on the
+      target rows alone is kept.
+    * A source that holds one class, which is also the only one among the labelled target rows, has
+      no candidate.
+    * Without a target (`NoTargetWarning`) it is AdaBoost.
+
+    References
+    ----------
+    .. [1] Yao, Y. and Doretto, G. (2010). Boosting for transfer learning with multiple sources.
+       IEEE Conference on Computer Vision and Pattern Recognition, 1855-1862.
+    .. [2] Dai, W., Yang, Q., Xue, G.-R. and Yu, Y. (2007). Boosting for transfer learning.
+       Proceedings of the 24th International Conference on Machine Learning, 193-200. Figure 1.
+
+    Examples
+    --------
+    In the target and in source 2 the second feature decides, in source 1 the first does.
+
+    >>> import numpy as np
+    >>> from skdtl import MultiSourceTrAdaBoost
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(700, 2))
+    >>> domain = np.repeat([1, 2, -1], [200, 200, 300])
+    >>> y = np.where(domain == 1, X[:, 0] > 0, X[:, 0] + 3 * X[:, 1] > 0)
+    >>> model = MultiSourceTrAdaBoost(n_estimators=20)
+    >>> model = model.fit(X[:430], y[:430], sample_domain=domain[:430])
+    >>> round(model.score(X[430:], y[430:]), 1)
+    0.9
+    >>> model.source_shares_.round(1)
+    array([0.3, 0.7])
+    """
+
+    _params: ClassVar[dict[str, Any]] = {
+        **MultiSourceClassifier._params,
+        "initial_weights": OneOf("domain", "uniform"),
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        n_estimators=50,
+        initial_weights="domain",
+        resample=False,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.initial_weights = initial_weights
+        self.resample = resample
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _fit(self, source: Domain, target: Domain) -> None:
+        def update(weights, wrong, n_source):
+            beta = source_factor(n_source, self.n_estimators)
+            return tradaboost_update(weights, wrong, n_source, beta, len(self.classes_))
+
+        self.sources_ = np.unique(source.ids)
+        self._boost_domains(source, target, update)
+
+    def _first_weights(self, rows: BoostingRows, source_mass):
+        """Give each domain the same weight, or each row."""
+        weights = np.ones(len(rows.y))
+        if self.initial_weights == "domain" and rows.n_source:
+            weights[rows.n_source :] = 1 / rows.n_target
+            for k in self.sources_:
+                members = np.flatnonzero(rows.source_ids == k)
+                weights[members] = 1 / len(members)
+        return weights
+
+    def _propose(self, rows: BoostingRows, weights, rng):
+        """Fit a learner to each source and the target; return the best one on the target."""
+        is_target = np.arange(len(rows.y)) >= rows.n_source
+        members, tasks = {}, {}
+        for k in self.sources_ if rows.n_source else [0]:
+            chosen = is_target.copy()
+            chosen[: rows.n_source] = rows.source_ids == k
+            y = rows.y[chosen]
+            if rows.n_source and (y == y[0]).all():
+                continue  # the others hold the other classes
+            drawn = weights[chosen] / weights[chosen].mean()
+            members[k] = chosen & ~is_target
+            tasks[k] = self._draw_learner(rows.X[chosen], y, drawn, rng)
+        X, y = rows.X[rows.n_source :], rows.y[rows.n_source :]
+        candidates = self._parallel(_fit_and_predict, [(task, X) for task in tasks.values()])
+        ids = list(tasks)
+        on_target = weights[rows.n_source :]
+        errors = [np.average(predicted != y, weights=on_target) for _, predicted in candidates]
+
+        def agreement(k):
+            """Say how right a candidate is on its own source."""
+            own = members[ids[k]]
+            right = candidates[k][0].predict(rows.X[own]) == rows.y[own]
+            return np.average(right, weights=weights[own])
+
+        best = least_error(np.array(errors), agreement)
+        learner = candidates[best][0]
+        return FromSource(learner, int(ids[best])), learner.predict(rows.X)
+
+    def _target_alone(self, rows, update, first_weights, recorded, rng) -> Ensemble:
+        ensemble = super()._target_alone(rows, update, first_weights, recorded, rng)
+        ensemble.learners = [FromSource(ensemble.learners[0], 0)]
+        return ensemble
+
+
+class TaskTrAdaBoost(MultiSourceClassifier):
+    """Classify with learners of several sources, chosen by a few target labels; retrains at once.
+
+    Phase I boosts on each source by itself and keeps the learners whose vote is strong enough.
+    Phase II boosts on the labelled target rows, but fits nothing: each round takes the learner
+    that fits the target best. So a model for another target, `fit_target`, costs no more than
+    the predictions of the stored learners for its labelled rows.
+
+    Use it where many targets (patients, machines, sites) each have a few labels and share their
+    sources, or where the source rows may not be kept: the fitted model holds learners, but no
+    rows. It can only combine what the sources teach; where the target has a concept that none of
+    them has, or hundreds of labels, `MultiSourceTrAdaBoost` or `TargetOnly` learn more from them.
+
+    Parameters
+    ----------
+    estimator : estimator object, default=None
+        The base learner, any classifier whose ``fit`` takes ``sample_weight``. None means a tree
+        of depth 1, :class:`~sklearn.tree.DecisionTreeClassifier` with ``max_depth=1``.
+    n_estimators : int, default=50
+        The largest number of rounds M, at least 1: for each source in phase I, and in phase II.
+    gamma : float, default=0.0
+        The least vote, at least 0, that a learner must have had in phase I: learners whose
+        ``ln((1 - error) / error) / 2`` is not above it are left out. A larger one leaves less to
+        choose from, and so less to overfit with few target rows.
+    resample : bool, default=False
+        Whether the base learner is given rows that are drawn by weight, instead of weights; for
+        a learner that takes no ``sample_weight``.
+    n_jobs : int or None, default=None
+        On how many sources phase I works at once, in threads unless ``joblib.parallel_config``
+        says otherwise. The result is the same for any number.
+    random_state : int, RandomState instance or None, default=None
+        Seeds each base learner that has a ``random_state``, and the drawing of rows.
+
+    Attributes
+    ----------
+    candidates_ : list of estimators of length n_candidates
+        The learners of phase I, from which phase II chooses.
+    candidate_sources_ : ndarray of shape (n_candidates,), int
+        The code of the source that each was fitted to.
+    candidate_weights_ : ndarray of shape (n_candidates,)
+        Their weights in the vote of phase I, above ``2 * gamma``.
+    estimators_ : list of estimators of length n_kept
+        The learners that phase II chose, one a round; ``n_kept <= n_estimators``. All of them vote.
+    estimator_sources_ : ndarray of shape (n_kept,), int
+        The code of the source that each was fitted to; 0 for one that was fitted to the target.
+    estimator_opposites_ : ndarray of shape (n_kept,), bool
+        Which of them predict the other class than the candidate that they come from.
+    estimator_weights_ : ndarray of shape (n_kept,)
+        Their weights in the vote, positive.
+    estimator_errors_ : ndarray of shape (n_kept,)
+        Their weighted errors on the labelled target rows.
+    sources_ : ndarray of shape (n_sources,), int
+        The sources' codes in ``sample_domain``.
+    source_shares_ : ndarray of shape (n_sources,)
+        Which share of the vote the learners from each of them hold.
+    vote_ : {"all"}
+        Which of the learners vote.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where no target row has a label, or the base learner takes no ``sample_weight`` and
+        `resample` is off.
+
+    Warns
+    -----
+    UserWarning
+        Where phase I leaves no candidate, so that one learner on the target rows alone is the
+        model.
+
+    See Also
+    --------
+    MultiSourceTrAdaBoost : Fits to source and target rows in each round.
+    TrAdaBoost : For one source.
+
+    Notes
+    -----
+    Phase I is AdaBoost on each source, with equal weights at first; a
+    learner with the weighted error e is kept where ``alpha = ln((1 - e) / e) / 2 > gamma``. In
+    phase II the labelled target rows begin with equal weights. In each of at most M
+    rounds the candidate with the least weighted error e is taken out of the set; it votes with
+    ``alpha = ln((1 - e) / e) / 2``, and the target rows get ``w *= exp(-alpha * y * h(x))`` with
+    labels -1 and 1. So a candidate is taken once, and a candidate with ``e > 1/2`` stands for its
+    opposite, with ``1 - e``. Choices of ours:
+
+    * ``estimator_weights_`` and ``candidate_weights_`` are twice alpha, as in `TrAdaBoost`; `gamma`
+      is compared with alpha.
+    * More than two classes: the form of SAMME, ``alpha = (ln((1 - e) / e) + ln(K - 1)) / 2``, in
+      phase I with the number of classes that the source has. A candidate has no opposite then.
+    * Where several candidates have the same error on the target, which is common with few target
+      rows, the one with the greatest vote in phase I is taken.
+    * Phase II stops where the best candidate is no better than chance, and after one without error,
+      whose vote weighs as if half a target row were wrong. Going on with the next best candidate
+      after one without error gave no better results.
+    * Where phase I leaves no candidate, or none is better than chance on the target, one base
+      learner is fitted to the target rows alone; if they are all of one class, that is predicted.
+    * A source of one class yields no candidate.
+    * There are no ``source_weights_``: no source row is weighed by the target.
+    * Without a target (`NoTargetWarning`) phase I, which is AdaBoost on the source, is the model.
+
+    References
+    ----------
+    .. [1] Yao, Y. and Doretto, G. (2010). Boosting for transfer learning with multiple sources.
+       IEEE Conference on Computer Vision and Pattern Recognition, 1855-1862.
+    .. [2] Zhu, J., Zou, H., Rosset, S. and Hastie, T. (2009). Multi-class AdaBoost. Statistics and
+       Its Interface 2, 349-360.
+
+    Examples
+    --------
+    Source 1 depends on the first feature, source 2 on the second; the target on the latter.
+
+    >>> import numpy as np
+    >>> from skdtl import TaskTrAdaBoost
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(700, 2))
+    >>> domain = np.repeat([1, 2, -1], [200, 200, 300])
+    >>> y = np.where(domain == 1, X[:, 0] > 0, X[:, 1] > 0)
+    >>> model = TaskTrAdaBoost(n_estimators=10)
+    >>> model = model.fit(X[:430], y[:430], sample_domain=domain[:430])
+    >>> round(model.score(X[430:], y[430:]), 1)
+    1.0
+    >>> model.source_shares_.round(1)
+    array([0.2, 0.8])
+
+    Another target, on which the first feature decides, needs no source row:
+
+    >>> model = model.fit_target(X[400:430], X[400:430, 0] > 0)
+    >>> round(model.score(X[430:], X[430:, 0] > 0), 1)
+    1.0
+    """
+
+    _unpickled: ClassVar[tuple[str, ...]] = ()
+    _params: ClassVar[dict[str, Any]] = {
+        **MultiSourceClassifier._params,
+        "gamma": Real(0),
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        n_estimators=50,
+        gamma=0.0,
+        resample=False,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.gamma = gamma
+        self.resample = resample
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _fit(self, source: Domain, target: Domain) -> None:
+        self._check_learner()
+        rng = check_random_state(self.random_state)
+        # Kept, so that fit_target does what fit would have done.
+        self._target_seed = rng.randint(SEEDS)
+        self.sources_ = np.unique(source.ids)
+        y = self._decode(source.y)
+        tasks = []
+        for k in self.sources_:
+            members = source.ids == k
+            tasks.append((source.X[members], y[members], rng.randint(SEEDS)))
+        pools = self._parallel(self._boost_source, tasks)
+        self.candidates_ = [learner for pool in pools for learner in pool.learners]
+        self.candidate_weights_ = np.concatenate([pool.votes for pool in pools])
+        self.candidate_sources_ = np.repeat(self.sources_, [len(pool.learners) for pool in pools])
+        if not self.candidates_:
+            warnings.warn(
+                f"No learner of phase I has a vote above gamma={self.gamma} on its source: one "
+                "learner on the target rows alone is the model.",
+                UserWarning,
+                stacklevel=3,
+            )
+        if target is source and self.candidates_:
+            kept = [FromSource(h, k) for h, k in zip(self.candidates_, self.candidate_sources_)]
+            ensemble = Ensemble(kept, pools[0].errors, pools[0].votes, [], pools[0].path)
+        else:
+            ensemble = self._boost_target(target.labelled_rows())
+        self._keep(ensemble)
+
+    def _keep(self, ensemble: Ensemble) -> None:
+        super()._keep(ensemble)
+        self.estimator_opposites_ = np.array([isinstance(h, Opposite) for h in self.estimators_])
+
+    def _boost_source(self, X, y, seed) -> Ensemble:
+        """Do phase I for one source: AdaBoost, of which the learners above gamma are kept."""
+        n_classes = len(np.unique(y))
+        if n_classes == 1:
+            return Ensemble([], np.zeros(0), np.zeros(0), [], np.zeros(0))
+        rng = np.random.RandomState(seed)
+
+        def propose(weights):
+            learner = self._fit_learner(X, y, weights, rng)
+            return learner, learner.predict(X)
+
+        def update(weights, predicted):
+            return tradaboost_update(weights, predicted != y, 0, 1.0, n_classes)
+
+        found = boost(propose, update, np.ones(len(y)), self.n_estimators)
+        able = found.votes / 2 > self.gamma
+        learners = [h for h, kept in zip(found.learners, able) if kept]
+        return Ensemble(learners, found.errors[able], found.votes[able], [], found.path)
+
+    def _boost_target(self, target: Domain) -> Ensemble:
+        """Do phase II on labelled target rows; one learner on these rows if no candidate helps."""
+        y = self._decode(target.y)
+        if self.candidates_:
+            wrong = np.stack([h.predict(target.X) != y for h in self.candidates_])
+            ensemble = boost_candidates(
+                wrong, self.n_estimators, len(self.classes_), self.candidate_weights_
+            )
+            kept = []
+            for k, opposite in ensemble.learners:
+                h = self.candidates_[k]
+                h = Opposite(h, self.classes_) if opposite else h
+                kept.append(FromSource(h, int(self.candidate_sources_[k])))
+            if kept:
+                ensemble.learners = kept
+                return ensemble
+        if (y == y[0]).all():
+            learner = DummyClassifier(strategy="most_frequent").fit(target.X, y)
+        else:
+            rng = np.random.RandomState(self._target_seed)
+            learner = self._fit_learner(target.X, y, np.ones(len(y)), rng)
+        error = np.mean(learner.predict(target.X) != y)
+        return Ensemble([FromSource(learner, 0)], np.array([error]), np.ones(1), [], np.zeros(0))
+
+    def fit_target(self, Xt, yt):
+        """Adapt to another target: phase II alone, with the candidates of the last `fit`.
+
+        The result is that of a `fit` with the same sources and this target.
+
+        Parameters
+        ----------
+        Xt : array-like of shape (n_t, n_features)
+            Target rows.
+        yt : array-like of shape (n_t,)
+            Target labels, of the classes of the sources. NaN, None or pandas.NA marks a row without
+            a label, and so does -1 where it is no class.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For illegal data. The estimator is left as it was.
+        """
+        target = self._check_target(Xt, yt)
+        self._keep(self._boost_target(target.labelled_rows()))
+        return self
