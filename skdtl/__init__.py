@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
     from .domains import encode_domain, split_domains, stack
+    from .inspection import InstanceWeightsDisplay
     from .instances import (
         BIW,
         Festra,
@@ -38,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "Festra": ".instances",
         "FineTuning": ".network",
         "FineTuningRegressor": ".network",
+        "InstanceWeightsDisplay": ".inspection",
         "MultiSourceTrAdaBoost": ".instances",
         "NoTargetWarning": ".base",
         "SourceOnly": ".baselines",
@@ -57,6 +59,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "adversarial",
         "datasets",
         "deep",
+        "inspection",
         "instances",
         "mapping",
         "model_selection",
