@@ -111,7 +111,7 @@ def _column_blocks(Xs, Xt) -> Iterator[slice]:
     """Yield slices of columns with about `BLOCK` entries, but at least one column each."""
     n_features = Xs.shape[1]
     if sp.issparse(Xs):
-        ends = Xs.indptr[1:] + Xt.indptr[1:] + np.arange(n_features)
+        ends = np.arange(n_features) + Xs.indptr[1:] + Xt.indptr[1:]  # as 64-bit integers
     else:
         ends = (len(Xs) + len(Xt)) * np.arange(1, n_features + 1)
     start, done = 0, 0
@@ -424,10 +424,11 @@ class Festra(DomainTransformerMixin, SelectorMixin, TrAdaBoost):
         self.support_ = support
 
     def _prepare(self, X):
-        return X if self.support_.all() else X[:, self.support_]
+        return X if self.support_.all() else self._map(X, "target")
 
     def _map(self, X, domain):
-        return self._prepare(X)
+        # X[:, mask] would be column-major.
+        return X[:, self.support_] if sp.issparse(X) else X.take(self.get_support(True), axis=1)
 
     def _get_support_mask(self):
         check_is_fitted(self)

@@ -453,6 +453,15 @@ def test_sparse_and_missing_there_and_back():
     assert np.isnan(dense.inverse_transform(holes)).sum() == 1
 
 
+def test_transformed_rows_are_the_callers_own():
+    Xs, ys, Xt, labels, _, _ = artefacts(0)
+    for threshold in (0.3, 1.0):
+        model = Festra("passthrough", threshold=threshold).fit(Xs, None, Xt)
+        mapped = model.transform(Xt)
+        assert not np.shares_memory(mapped, Xt)
+        assert mapped.flags.c_contiguous
+
+
 def test_pure_transformer_needs_no_labels():
     Xs, ys, Xt, _, _, _ = artefacts(0)
     model = Festra("passthrough")
