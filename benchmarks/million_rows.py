@@ -70,9 +70,9 @@ CASES = {
         TrAdaBoostR2(HistGradientBoostingRegressor(max_iter=20), n_estimators=10, random_state=0),
         numbers,
     ),
-    "TwoStageTrAdaBoostR2, tree of depth 2, 3 steps, 2 folds": (
+    "TwoStageTrAdaBoostR2, tree of depth 1, 3 steps, 2 folds": (
         TwoStageTrAdaBoostR2(
-            DecisionTreeRegressor(max_depth=2), n_estimators=2, n_steps=3, cv=2, random_state=0
+            DecisionTreeRegressor(max_depth=1), n_estimators=2, n_steps=3, cv=2, random_state=0
         ),
         numbers,
     ),
