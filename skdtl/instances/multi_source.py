@@ -118,7 +118,6 @@ class MultiSourceClassifier(BoostedClassifier):
         self.estimator_weights_ = ensemble.votes
         votes = [ensemble.votes[self.estimator_sources_ == k].sum() for k in self.sources_]
         self.source_shares_ = np.array(votes) / ensemble.votes.sum()
-        self.vote_ = "all"
 
     def _parallel(self, function, tasks):
         """Call a function for each tuple of arguments, in threads: learners mostly free the GIL."""
@@ -227,7 +226,8 @@ class MultiSourceTrAdaBoost(MultiSourceClassifier):
     * ``estimator_weights_`` are twice alpha, as in `TrAdaBoost`, which leaves the vote as it is.
     * More than two classes: the form of SAMME, as in `TrAdaBoost`.
     * The paper lets the user choose the first weights. Where the source's and the target's rows
-      weigh half each in each fit, as by default, one source is treated as `TrAdaBoost` does.
+      weigh half each in each fit, as by default, one source is treated as `TrAdaBoost` does. With
+      few hundred source rows and noisy target labels, ``"uniform"`` overfits the target less.
     * Where several candidates have the same error on the target, which is common with few target
       rows, the one that is right on more of its own source's weight is kept: on a source that
       contradicts the target, a learner that is right on the target is wrong.
@@ -529,6 +529,7 @@ class TaskTrAdaBoost(MultiSourceClassifier):
 
     def _keep(self, ensemble: Ensemble) -> None:
         super()._keep(ensemble)
+        self.vote_ = "all"
         self.estimator_opposites_ = np.array([isinstance(h, Opposite) for h in self.estimators_])
 
     def _boost_source(self, X, y, seed) -> Ensemble:

@@ -78,6 +78,7 @@ class TrAdaBoost(BoostedClassifier):
 
     See Also
     --------
+    MultiSourceTrAdaBoost : For several sources that differ.
     TrAdaBoostR2 : The same idea for regression.
 
     Notes
