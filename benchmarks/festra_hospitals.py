@@ -87,8 +87,8 @@ def main():
             f"## {name.capitalize()}",
             "",
             f"Festra keeps {np.mean(kept):.1f} of {Xs.shape[1]} columns on average. *Better* "
-            "counts the pairs on which a method is above TrAdaBoost with the drift corrected, which is "
-            "Festra's boosting.",
+            "counts the pairs on which a method is above TrAdaBoost with the drift corrected, "
+            "which is Festra's boosting.",
             "",
             "| method | mean of the pairs, % | worst pair, % | better, of 12 |",
             "| --- | --- | --- | --- |",
