@@ -149,8 +149,8 @@ def main():
         "process of its own. *Peak* is the largest memory during the fit beyond that of Python and "
         "the data; *path*, the recorded weights of the source rows, is a part of it. One copy of "
         "the rows is the table of both domains that base learners are fitted to; trees make "
-        "another, in single precision, and HistGradientBoosting splits off rows to stop early. Wall "
-        "times are those of a machine that was busy with other work too.",
+        "another, in single precision, and HistGradientBoosting splits off rows to stop early. "
+        "Wall times are those of a machine that was busy with other work too.",
         "",
         "| case | rounds | wall, s | CPU, s | peak, MB | path, MB | (peak - path) / rows |",
         "|---|---|---|---|---|---|---|",
