@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
     from .domains import encode_domain, split_domains, stack
+    from .inspection import InstanceWeightsDisplay
     from .instances import (
         BIW,
         KLIEP,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         RULSIF,
         ULSIF,
         DiscriminatorWeighting,
+        Festra,
         MTLFRegressor,
         MultiSourceTrAdaBoost,
         NearestNeighborWeighting,
@@ -48,9 +50,11 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DeepTransferClassifier": ".deep",
         "DeepTransferRegressor": ".deep",
         "DiscriminatorWeighting": ".instances",
+        "Festra": ".instances",
         "FineTuning": ".network",
         "FineTuningRegressor": ".network",
         "ImportanceWeightedScorer": ".model_selection",
+        "InstanceWeightsDisplay": ".inspection",
         "KLIEP": ".instances",
         "KMM": ".instances",
         "MTLF": ".instances",
@@ -78,6 +82,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "adversarial",
         "datasets",
         "deep",
+        "inspection",
         "instances",
         "mapping",
         "model_selection",

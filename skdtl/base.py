@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn import config_context
 from sklearn.base import (
     BaseEstimator,
@@ -225,7 +226,7 @@ class TransferEstimator(BaseEstimator):
             if from_source.all() or not from_source.any():
                 role = "target (negative)" if from_source.all() else "source (positive)"
                 raise ValueError(f"sample_domain has {n_rows} rows, but none is a {role} row.")
-            Xs, Xt = X[from_source], X[~from_source]
+            Xs, Xt = X[_as_slice(from_source)], X[_as_slice(~from_source)]
             ys, yt = (y[from_source], y[~from_source]) if y is not None else (None, None)
             source_ids, target_ids = codes[from_source], codes[~from_source]
             if ys is not None and ys.dtype.kind == "f" and is_classifier(self):
@@ -401,6 +402,12 @@ class TransferEstimator(BaseEstimator):
     def __getstate__(self):
         state = super().__getstate__()
         return {name: value for name, value in state.items() if name not in self._unpickled}
+
+
+def _as_slice(mask):
+    """Return a mask, as a slice where its rows stand next to each other: so no row is copied."""
+    start, n_rows = int(np.argmax(mask)), int(np.count_nonzero(mask))
+    return slice(start, start + n_rows) if mask[start : start + n_rows].all() else mask
 
 
 def _labels_or_none(y, name: str, rows: str, n_rows: int):
@@ -683,10 +690,13 @@ class DomainTransformerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if sample_domain is None:
             return self._map(X, "source")
         from_source = check_sample_domain(sample_domain, _num_samples(X)) > 0
-        source = self._map(X[from_source], "source")
+        source, target = self._map(X[from_source], "source"), self._map(X[~from_source], "target")
+        if sp.issparse(source):
+            # argsort of a permutation is its inverse.
+            order = np.concatenate([np.flatnonzero(from_source), np.flatnonzero(~from_source)])
+            return sp.csr_array(sp.vstack([source, target], format="csr"))[np.argsort(order)]
         mapped = np.empty((len(from_source), source.shape[1]), dtype=source.dtype)
-        mapped[from_source] = source
-        mapped[~from_source] = self._map(X[~from_source], "target")
+        mapped[from_source], mapped[~from_source] = source, target
         return mapped
 
     @abstractmethod

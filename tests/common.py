@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import is_classifier
 from sklearn.linear_model import Ridge
 
@@ -22,7 +23,7 @@ FAST = {
 }
 
 # Classifiers around an `estimator` whose mathematics needs classes.
-CLASSES_ONLY = {"BIW", "MultiSourceTrAdaBoost", "TaskTrAdaBoost", "TrAdaBoost"}
+CLASSES_ONLY = {"BIW", "Festra", "MultiSourceTrAdaBoost", "TaskTrAdaBoost", "TrAdaBoost"}
 
 # Predict by their training rows, unless the given settings say otherwise.
 KEEP_ROWS: dict[str, dict | None] = {
@@ -94,7 +95,8 @@ def partly_labelled(yt, share=0.5):
 def outputs(estimator, X) -> dict[str, np.ndarray]:
     """Return all that a fitted estimator says of rows."""
     methods = ("predict", "predict_proba", "decision_function", "transform")
-    return {name: getattr(estimator, name)(X) for name in methods if hasattr(estimator, name)}
+    found = {name: getattr(estimator, name)(X) for name in methods if hasattr(estimator, name)}
+    return {name: out.toarray() if sp.issparse(out) else out for name, out in found.items()}
 
 
 def assert_same(first: dict, second: dict, rtol: float | None = None) -> None:

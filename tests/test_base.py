@@ -51,6 +51,21 @@ class FailingSpy(Spy):
         raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize("target_first", [False, True])
+def test_stacked_rows_are_copied_only_where_domains_interleave(target_first):
+    X, y = np.arange(14.0).reshape(7, 2), np.array([0, 1, 0, 1, 0, 1, 0])
+    domain = np.array([1, 1, 2, 2, -1, -1, -1])
+    domain = domain[::-1] if target_first else domain
+    spy = Spy().fit(X, y, sample_domain=domain)
+    for part, mask in ((spy.source_, domain > 0), (spy.target_, domain < 0)):
+        np.testing.assert_array_equal(part.X, X[mask])
+        assert np.shares_memory(part.X, X)
+    domain = np.array([1, -1, 1, 2, -1, 1, -1])
+    spy = Spy().fit(X, y, sample_domain=domain)
+    for part, mask in ((spy.source_, domain > 0), (spy.target_, domain < 0)):
+        np.testing.assert_array_equal(part.X, X[mask])
+
+
 def test_domains_of_the_pair_form():
     spy = Spy().fit(XS, YS, XT, ["well", None, "sick"])
     np.testing.assert_array_equal(spy.source_.X, XS)

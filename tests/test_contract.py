@@ -198,7 +198,7 @@ def test_unlabelled_target_rows_take_part_as_the_tag_says(estimator):
     Xs, ys, Xt, yt = make_data(estimator)
     labels = partly_labelled(yt)
     moved = Xt.copy()
-    moved[np.isnan(labels)] *= 3.0
+    moved[np.isnan(labels)] = 3 * moved[np.isnan(labels)] + 5
     first = outputs(clone(estimator).fit(Xs, ys, Xt, labels), Xt)
     second = outputs(clone(estimator).fit(Xs, ys, moved, labels), Xt)
     assert same(first, second) != tags(estimator).unlabelled_target

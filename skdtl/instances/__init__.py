@@ -7,6 +7,7 @@ from .._lazy import lazy_attributes
 if TYPE_CHECKING:
     from .biw import BIW
     from .discriminator import DiscriminatorWeighting, discriminator_weights
+    from .festra import Festra
     from .kliep import KLIEP, kliep_weights
     from .kmm import KMM, kmm_weights
     from .lsif import RULSIF, ULSIF, rulsif_weights, ulsif_weights
@@ -21,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     {
         "BIW": ".biw",
         "DiscriminatorWeighting": ".discriminator",
+        "Festra": ".festra",
         "KLIEP": ".kliep",
         "KMM": ".kmm",
         "MTLF": ".mtlf",

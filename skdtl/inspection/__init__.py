@@ -1,0 +1,12 @@
+"""Pictures of fitted estimators; they need the extra ``plot``."""
+
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from .instance_weights import InstanceWeightsDisplay
+
+__getattr__, __dir__, __all__ = lazy_attributes(
+    __name__, {"InstanceWeightsDisplay": ".instance_weights"}
+)

@@ -1,0 +1,135 @@
+"""Every boosted estimator over many kinds of base learners; a new one is found by existing."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from skdtl.instances._boosted import BoostedEstimator
+from skdtl.utils import all_estimators
+
+from ..common import make, make_data, outputs, parameters
+
+CLASSIFIERS = {
+    "stump": DecisionTreeClassifier(max_depth=1),
+    "tree": DecisionTreeClassifier(max_depth=4, max_features=2),
+    "logistic": LogisticRegression(),
+    "svc": SVC(),
+    "linear svc": SVC(kernel="linear", C=0.1),
+    "hist": HistGradientBoostingClassifier(max_iter=5, min_samples_leaf=5),
+    "pipeline": make_pipeline(StandardScaler(), SVC()),
+}
+REGRESSORS = {
+    "stump": DecisionTreeRegressor(max_depth=1),
+    "tree": DecisionTreeRegressor(max_depth=4, max_features=2),
+    "linear": LinearRegression(),
+    "svr": SVR(C=10),
+    "hist": HistGradientBoostingRegressor(max_iter=5, min_samples_leaf=5),
+    "pipeline": make_pipeline(StandardScaler(), SVR(C=10)),
+}
+# These take no weights in fit.
+WEIGHTLESS = {
+    "neighbours": (KNeighborsClassifier(5), KNeighborsRegressor(5)),
+    "pipeline of neighbours": (
+        make_pipeline(StandardScaler(), KNeighborsClassifier(5)),
+        make_pipeline(StandardScaler(), KNeighborsRegressor(5)),
+    ),
+}
+
+BOOSTED = [(name, cls) for name, cls in all_estimators() if issubclass(cls, BoostedEstimator)]
+
+
+def for_each(learners_of_classes, learners_of_numbers):
+    """Parametrize over boosted estimators with each base learner of their kind."""
+    cases = []
+    for name, cls in BOOSTED:
+        learners = learners_of_classes if is_classifier(cls()) else learners_of_numbers
+        for kind, learner in learners.items():
+            folds = {"cv": 2} if "cv" in parameters(cls) else {}
+            cases.append(pytest.param(make(cls, estimator=learner, **folds), id=f"{name}-{kind}"))
+    return pytest.mark.parametrize("estimator", cases)
+
+
+def noisy_data(estimator, seed=1):
+    """Return rows on which no learner is perfect, so that boosting goes on, and others to test."""
+    Xs, ys, Xt, yt = make_data(estimator, 120, 200, seed=seed)
+    rng = np.random.default_rng(seed)
+    if is_classifier(estimator):
+        ys = np.where(rng.random(len(ys)) < 0.1, 1 - ys, ys)
+    else:
+        ys, yt = ys + rng.normal(size=len(ys)), yt + 0.3 * rng.normal(size=len(yt))
+    return Xs, ys, Xt[:60], yt[:60], Xt[60:], yt[60:]
+
+
+def without_seeds(learner):
+    """Return the learner's parameters that boosting leaves alone."""
+    params = learner.get_params(deep=True)
+    return {
+        name: value
+        for name, value in params.items()
+        if not name.endswith("random_state")
+        and not hasattr(value, "get_params")
+        and name != "steps"
+    }
+
+
+def test_both_kinds_are_found():
+    names = {name for name, _ in BOOSTED}
+    assert {"TrAdaBoost", "Festra", "TrAdaBoostR2", "TwoStageTrAdaBoostR2"} <= names
+    assert any(is_regressor(cls()) for _, cls in BOOSTED)
+
+
+@for_each(CLASSIFIERS, REGRESSORS)
+def test_learns_with_this_base_learner(estimator):
+    Xs, ys, Xt, yt, X_test, y_test = noisy_data(estimator)
+    learner = estimator.estimator
+    before = without_seeds(learner)
+    model = clone(estimator).fit(Xs, ys, Xt, yt)
+    assert without_seeds(learner) == before
+    assert len(model.estimators_) >= 1
+    for fitted in model.estimators_:
+        if isinstance(fitted, type(learner)):  # a method may wrap its learners
+            assert without_seeds(fitted) == before
+    # Well above chance: .5 for two balanced classes, 0 for R².
+    assert model.score(X_test, y_test) > (0.75 if is_classifier(model) else 0.4)
+    for values in outputs(model, X_test).values():
+        assert values.dtype.kind != "f" or np.isfinite(values).all()
+    again = clone(estimator).fit(Xs, ys, Xt, yt)
+    np.testing.assert_array_equal(again.predict(X_test), model.predict(X_test))
+
+
+@for_each(
+    {kind: pair[0] for kind, pair in WEIGHTLESS.items()},
+    {kind: pair[1] for kind, pair in WEIGHTLESS.items()},
+)
+def test_a_learner_without_weights_needs_drawn_rows(estimator):
+    Xs, ys, Xt, yt, X_test, y_test = noisy_data(estimator)
+    if "resample" in parameters(type(estimator)):
+        with pytest.raises(
+            ValueError, match=r"KNeighbors\w+ takes no sample_weight.*resample=True"
+        ):
+            clone(estimator).fit(Xs, ys, Xt, yt)
+        estimator = clone(estimator).set_params(resample=True)
+    model = clone(estimator).fit(Xs, ys, Xt, yt)
+    assert model.score(X_test, y_test) > (0.75 if is_classifier(model) else 0.4)
+    again = clone(estimator).fit(Xs, ys, Xt, yt)
+    np.testing.assert_array_equal(again.predict(X_test), model.predict(X_test))
+    other = clone(estimator).set_params(random_state=1).fit(Xs, ys, Xt, yt)
+    assert not all(
+        np.array_equal(first, second)
+        for first, second in zip(outputs(other, X_test).values(), outputs(model, X_test).values())
+    )
+
+
+@for_each({"regressor": REGRESSORS["linear"]}, {"classifier": CLASSIFIERS["logistic"]})
+def test_a_learner_of_the_other_kind_is_an_error(estimator):
+    Xs, ys, Xt, yt, _, _ = noisy_data(estimator)
+    kind = "classifier" if is_classifier(estimator) else "regressor"
+    with pytest.raises(ValueError, match=f"needs a {kind} as its estimator"):
+        estimator.fit(Xs, ys, Xt, yt)
