@@ -10,7 +10,17 @@ if TYPE_CHECKING:
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
     from .domains import encode_domain, split_domains, stack
-    from .instances import BIW, TrAdaBoost, TrAdaBoostR2, TwoStageTrAdaBoostR2
+    from .instances import (
+        BIW,
+        ExpBoost,
+        ExpBoostR2,
+        TrAdaBoost,
+        TrAdaBoostR2,
+        TrBagging,
+        TrMultiBoosting,
+        TrResampling,
+        TwoStageTrAdaBoostR2,
+    )
     from .mapping import DDC, TCA, DDCRegressor
     from .model_selection import TargetKFold, TargetShuffleSplit
     from .network import FineTuning, FineTuningRegressor
@@ -27,6 +37,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DDCRegressor": ".mapping",
         "DeepTransferClassifier": ".deep",
         "DeepTransferRegressor": ".deep",
+        "ExpBoost": ".instances",
+        "ExpBoostR2": ".instances",
         "FineTuning": ".network",
         "FineTuningRegressor": ".network",
         "NoTargetWarning": ".base",
@@ -37,6 +49,9 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "TargetShuffleSplit": ".model_selection",
         "TrAdaBoost": ".instances",
         "TrAdaBoostR2": ".instances",
+        "TrBagging": ".instances",
+        "TrMultiBoosting": ".instances",
+        "TrResampling": ".instances",
         "TwoStageTrAdaBoostR2": ".instances",
         "encode_domain": ".domains",
         "split_domains": ".domains",

@@ -22,7 +22,7 @@ FAST = {
 }
 
 # Classifiers around an `estimator` whose mathematics needs classes.
-CLASSES_ONLY = {"BIW", "TrAdaBoost"}
+CLASSES_ONLY = {"BIW", "ExpBoost", "TrAdaBoost", "TrBagging", "TrMultiBoosting", "TrResampling"}
 
 
 def parameters(cls) -> list[str]:
