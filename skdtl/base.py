@@ -470,7 +470,7 @@ def _finite_floats(y: np.ndarray, name: str, *, missing_allowed: bool) -> np.nda
     return values
 
 
-def _takes_missing_values(estimator) -> bool:
+def takes_missing_values(estimator) -> bool:
     """Tell whether NaN may be passed on to an estimator.
 
     A Pipeline has no such tag of its own, and what its first step does with NaN, a SimpleImputer
@@ -629,7 +629,7 @@ class DelegatingEstimator(TransferEstimator):
         tags.classifier_tags = inner.classifier_tags
         tags.regressor_tags = inner.regressor_tags
         tags.input_tags.sparse = self._takes_sparse and inner.input_tags.sparse
-        tags.input_tags.allow_nan = self._takes_nan and _takes_missing_values(estimator)
+        tags.input_tags.allow_nan = self._takes_nan and takes_missing_values(estimator)
         return tags
 
 

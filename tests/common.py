@@ -6,7 +6,7 @@ import inspect
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import is_classifier
+from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.linear_model import Ridge
 
 from skdtl.base import DelegatingEstimator
@@ -21,9 +21,6 @@ FAST = {
     "batch_size": 16,
     "hidden_layer_sizes": (8, 4),
 }
-
-# Classifiers around an `estimator` whose mathematics needs classes.
-CLASSES_ONLY = {"BIW", "Festra", "MultiSourceTrAdaBoost", "TaskTrAdaBoost", "TrAdaBoost"}
 
 # Predict by their training rows, unless the given settings say otherwise.
 KEEP_ROWS: dict[str, dict | None] = {
@@ -49,12 +46,12 @@ def make(cls, **options):
 def instances() -> list:
     """Return every estimator, those around an `estimator` as classifier and as regressor."""
     found = []
-    for name, cls in all_estimators():
+    for _, cls in all_estimators():
         found.append(make(cls))
         if (
             issubclass(cls, DelegatingEstimator)
             and is_classifier(make(cls))
-            and name not in CLASSES_ONLY
+            and not issubclass(cls, ClassifierMixin)  # else its mathematics needs classes
         ):
             found.append(make(cls, estimator=Ridge()))
     return found

@@ -348,14 +348,16 @@ def test_another_estimator_counts_at_the_next_fit(estimator):
     if not isinstance(estimator, DelegatingEstimator):
         pytest.skip("wraps no estimator")
     rows = 2 * np.random.default_rng(0).normal(size=(200, 4))
-    before = fit(estimator).predict(rows)
+    before = outputs(fit(estimator), rows)
     other = (
         HistGradientBoostingClassifier
         if is_classifier(estimator)
         else (HistGradientBoostingRegressor)
     )
     estimator.set_params(estimator=other(max_iter=2, min_samples_leaf=2))
-    assert not np.array_equal(before, fit(estimator).predict(rows))
+    # Two learners may find the same threshold in a few rows that one feature separates, and so
+    # predict the same classes; their probabilities differ.
+    assert not same(before, outputs(fit(estimator), rows))
 
 
 @every

@@ -7,6 +7,7 @@ from .._lazy import lazy_attributes
 if TYPE_CHECKING:
     from .biw import BIW
     from .discriminator import DiscriminatorWeighting, discriminator_weights
+    from .expboost import ExpBoost, ExpBoostR2
     from .festra import Festra
     from .kliep import KLIEP, kliep_weights
     from .kmm import KMM, kmm_weights
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from .mtlf import MTLF, MTLFRegressor
     from .multi_source import MultiSourceTrAdaBoost, TaskTrAdaBoost
     from .nearest_neighbors import NearestNeighborWeighting, nearest_neighbor_weights
+    from .resampling import TrBagging, TrMultiBoosting, TrResampling
     from .tradaboost import TrAdaBoost
     from .tradaboost_r2 import TrAdaBoostR2, TwoStageTrAdaBoostR2
 
@@ -22,6 +24,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     {
         "BIW": ".biw",
         "DiscriminatorWeighting": ".discriminator",
+        "ExpBoost": ".expboost",
+        "ExpBoostR2": ".expboost",
         "Festra": ".festra",
         "KLIEP": ".kliep",
         "KMM": ".kmm",
@@ -33,6 +37,9 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "TaskTrAdaBoost": ".multi_source",
         "TrAdaBoost": ".tradaboost",
         "TrAdaBoostR2": ".tradaboost_r2",
+        "TrBagging": ".resampling",
+        "TrMultiBoosting": ".resampling",
+        "TrResampling": ".resampling",
         "TwoStageTrAdaBoostR2": ".tradaboost_r2",
         "ULSIF": ".lsif",
         "discriminator_weights": ".discriminator",

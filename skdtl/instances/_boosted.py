@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import ClassifierMixin, RegressorMixin, clone, is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -26,7 +28,9 @@ __all__ = [
     "BoostedEstimator",
     "BoostedRegressor",
     "BoostingRows",
+    "deal_folds",
     "draw_rows",
+    "fixed_order",
     "seeded_clone",
 ]
 
@@ -118,13 +122,13 @@ class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
         return prediction != rows.y if is_classifier(self) else prediction - rows.y
 
     def _boost_domains(
-        self, source: Domain, target: Domain, update, *, source_mass=None, vote="all"
+        self, source: Domain, target: Domain, update, *, source_mass=None, vote="all", stops=True
     ):
         """Boost over the source and the labelled target rows; a fallback if no learner is kept.
 
         ``update(weights, wrong or residual, n_source)`` is the method's weight update,
-        ``source_mass`` the share of the source in the initial weights (None: all rows alike), and
-        ``vote`` who votes: "last_half", "all" or "auto".
+        ``source_mass`` the share of the source in the initial weights (None: all rows alike),
+        ``vote`` who votes: "last_half", "all" or "auto", and ``stops`` is that of `boost`.
         """
         self._check_learner()
         rng = check_random_state(self.random_state)
@@ -133,15 +137,16 @@ class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
         # Where there is no source, its weights are those of the rows that stand for it.
         recorded = slice(len(source))
         vote = vote if rows.n_source else "all"
-        ensemble = boost(
+        run = partial(
+            boost,
             lambda weights: self._propose(rows, weights, rng),
             lambda weights, prediction: update(
                 weights, self._compare(prediction, rows), rows.n_source
             ),
-            weights,
-            self.n_estimators,
+            stops=stops,
             recorded=recorded,
         )
+        ensemble = self._spend_rounds(run, rows, weights, rng)
         if not ensemble.learners:
             ensemble = self._target_alone(rows, update, ensemble.path[0], recorded, rng)
         self._keep(ensemble)
@@ -156,6 +161,10 @@ class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
             weights[: rows.n_source] = source_mass / rows.n_source
             weights[rows.n_source :] = (1 - source_mass) / rows.n_target
         return weights
+
+    def _spend_rounds(self, run, rows: BoostingRows, weights, rng) -> Ensemble:
+        """Call ``run(weights, n_rounds)``, which boosts from given weights: here once."""
+        return run(weights, self.n_estimators)
 
     def _target_alone(self, rows, update, first_weights, recorded, rng) -> Ensemble:
         """Fit one learner to the target alone: what boosting tends to as the source fades."""
@@ -201,18 +210,26 @@ class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
     def _training_error(self, combined, y) -> float:
         """Return how badly a combination fits labels."""
 
+    def _opinions(self, learners, X):
+        """Yield the opinion of each learner; one that comes several times is asked once."""
+        known: dict[int, Any] = {}
+        for learner in learners:
+            if id(learner) not in known:
+                known[id(learner)] = self._opinion(learner, X)
+            yield known[id(learner)]
+
     def _combined(self, X):
         """Combine the opinions of the learners that vote."""
         X = self._prepare(self._check_X(X))
         voting, votes = self._voting()
-        return self._combine([self._opinion(h, X) for h in self.estimators_[voting]], votes)
+        return self._combine(list(self._opinions(self.estimators_[voting], X)), votes)
 
     def _staged_combined(self, X):
         """Yield what `_combined` would be after each round."""
         X = self._prepare(self._check_X(X))
         opinions = []
-        for n_kept, learner in enumerate(self.estimators_, start=1):
-            opinions.append(self._opinion(learner, X))
+        for n_kept, opinion in enumerate(self._opinions(self.estimators_, X), start=1):
+            opinions.append(opinion)
             voting, votes = self._voting(n_kept)
             yield self._combine(opinions[voting], votes)
 
@@ -463,6 +480,53 @@ def seeded_clone(estimator, rng):
         if name == "random_state" or name.endswith("__random_state")
     }
     return seeded.set_params(**seeds) if seeds else seeded
+
+
+def deal_folds(y, n_folds, rng):
+    """Deal rows out to folds of equal sizes, in each of which all labels are represented.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Classes or numbers, by which the shuffled rows are sorted before they are dealt out.
+    n_folds : int
+        The number of folds; as many as there are rows if these are fewer.
+    rng : numpy.random.RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    fold : ndarray of shape (n,), int
+        Each row's fold.
+    """
+    shuffled = rng.permutation(len(y))
+    fold = np.empty(len(y), dtype=int)
+    fold[shuffled[np.argsort(y[shuffled], kind="stable")]] = np.arange(len(y)) % n_folds
+    return fold
+
+
+def fixed_order(X, y):
+    """Return an order of rows that depends on the rows and not on how they were given.
+
+    Parameters
+    ----------
+    X : ndarray or sparse array of shape (n, n_features)
+        Rows; NaN counts as 0.
+    y : ndarray of shape (n,)
+        Labels, which decide between equal rows.
+
+    Returns
+    -------
+    order : ndarray of shape (n,), int
+        Along an arbitrary but fixed direction.
+    """
+    direction = np.cos(np.arange(1.0, X.shape[1] + 1))
+    if sp.issparse(X):
+        X = X.copy()
+        X.data = np.nan_to_num(X.data)
+    else:
+        X = np.nan_to_num(X)
+    return np.lexsort((y, X @ direction))
 
 
 def draw_rows(weights, y, rng):

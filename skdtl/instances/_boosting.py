@@ -20,6 +20,7 @@ __all__ = [
     "Ensemble",
     "adaboost_r2_update",
     "boost",
+    "join_ensembles",
     "r2_losses",
     "source_factor",
     "tradaboost_r2_update",
@@ -184,7 +185,7 @@ def adaboost_r2_update(weights, losses, n_frozen=0):
     error = float(np.average(losses, weights=weights))
     vote = _log_odds(error, int(np.count_nonzero(weights)))
     updated = weights.copy()
-    if error > 0:
+    if 0 < error < 1:
         moving = updated[n_frozen:]
         total = moving.sum()
         # beta^(1 - e) = beta * beta^(-e), of which normalising leaves beta^(-e).
@@ -336,3 +337,24 @@ def boost(
         if stops and (failed or error == 0):
             break
     return Ensemble(learners, np.array(errors), np.array(votes), path[: len(learners) + 1])
+
+
+def join_ensembles(ensembles) -> Ensemble:
+    """Put the learners of several ensembles into one.
+
+    Parameters
+    ----------
+    ensembles : list of Ensemble
+        At least one.
+
+    Returns
+    -------
+    ensemble : Ensemble
+        Its path is theirs one below the other, so that it has a row more for each of them.
+    """
+    return Ensemble(
+        [learner for ensemble in ensembles for learner in ensemble.learners],
+        np.concatenate([ensemble.errors for ensemble in ensembles]),
+        np.concatenate([ensemble.votes for ensemble in ensembles]),
+        np.concatenate([ensemble.path for ensemble in ensembles]),
+    )

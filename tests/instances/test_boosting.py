@@ -127,6 +127,12 @@ def test_adaboost_r2_update_freezes_the_source():
     np.testing.assert_allclose(updated[2:], 0.4 * moved / moved.sum())
 
 
+def test_adaboost_r2_update_where_every_row_has_the_largest_loss():
+    updated, error, vote = adaboost_r2_update(np.ones(2), np.ones(2))
+    np.testing.assert_array_equal(updated, [1, 1])
+    assert (error, vote) == (1, -np.inf)
+
+
 @pytest.mark.parametrize("loss_updates", [tradaboost_r2_update, adaboost_r2_update])
 def test_r2_learner_at_one_half_has_no_vote(loss_updates):
     losses = np.array([0.5, 0.5, 0.5, 0.5])
