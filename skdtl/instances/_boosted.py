@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import ClassifierMixin, RegressorMixin, clone, is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -17,7 +16,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._params import Bool, HasMethod, Instance, Int, OneOf
 from ..base import DelegatingEstimator, Domain, TransferTags, fit_clone
-from ._base import SourceWeightsMixin, join_rows
+from ._base import SourceWeightsMixin, join_rows, positions
 from ._boosting import Ensemble, boost, r2_losses, vote_start, weighted_median, weighted_votes
 
 __all__ = [
@@ -520,13 +519,7 @@ def fixed_order(X, y):
     order : ndarray of shape (n,), int
         Along an arbitrary but fixed direction.
     """
-    direction = np.cos(np.arange(1.0, X.shape[1] + 1))
-    if sp.issparse(X):
-        X = X.copy()
-        X.data = np.nan_to_num(X.data)
-    else:
-        X = np.nan_to_num(X)
-    return np.lexsort((y, X @ direction))
+    return np.lexsort((y, positions(X)))
 
 
 def draw_rows(weights, y, rng):

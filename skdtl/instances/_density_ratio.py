@@ -18,7 +18,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from .._params import HasMethod, Int, OneOf, Real, check_params
 from ..base import Domain, TransferTags
 from ..kernels import kernel_gamma
-from ._base import InstanceWeighter, join_rows
+from ._base import InstanceWeighter, join_rows, positions
 
 __all__ = [
     "KernelRatioWeighter",
@@ -31,7 +31,6 @@ __all__ = [
     "held_out_log_odds",
     "kernel_ratio",
     "log_odds",
-    "positions",
     "relative_ratio",
     "row_blocks",
     "spread_rows",
@@ -221,14 +220,6 @@ def balances(discriminator) -> bool:
         name.split("__")[-1] == "class_weight" and isinstance(value, str) and value == "balanced"
         for name, value in discriminator.get_params(deep=True).items()
     )
-
-
-def positions(X) -> np.ndarray:
-    """Return where each row lies along an arbitrary but fixed direction, shape (n,).
-
-    Rows sorted by it are in an order that does not depend on the one in which they come.
-    """
-    return X @ np.cos(np.arange(1.0, X.shape[1] + 1))
 
 
 def fold_numbers(X, n_folds: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils import check_random_state, get_tags
 
 from .._params import Bool, HasMethod, Int
-from ..base import Domain, TransferTags, fit_clone
+from ..base import Domain, TransferTags, fit_clone, takes_missing_values
 from ._boosted import (
     LOSS,
     BoostedClassifier,
@@ -150,9 +150,8 @@ class ExpertBoosting(BoostedEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         if hasattr(self.expert, "fit"):  # anything else is for fit to refuse
-            expert = get_tags(self.expert).input_tags
-            tags.input_tags.sparse = tags.input_tags.sparse and expert.sparse
-            tags.input_tags.allow_nan = tags.input_tags.allow_nan and expert.allow_nan
+            tags.input_tags.sparse &= get_tags(self.expert).input_tags.sparse
+            tags.input_tags.allow_nan &= takes_missing_values(self.expert)
         return tags
 
 

@@ -13,8 +13,8 @@ from sklearn.utils import check_random_state, gen_batches
 from .._params import Callable, HasMethod, Int, OneOf, Real
 from ..base import Domain, TransferTags
 from ..kernels import kernel_gamma, kernel_matrix
-from ._base import InstanceWeighter, join_rows
-from ._density_ratio import check_rows, fold_numbers, positions
+from ._base import InstanceWeighter, join_rows, positions
+from ._density_ratio import check_rows, fold_numbers
 from ._qp import pivoted_cholesky, relative_gap, solve_box_slab
 
 __all__ = ["KMM", "cross_validated_gamma", "kmm_weights"]

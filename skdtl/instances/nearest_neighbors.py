@@ -12,8 +12,8 @@ from sklearn.utils.extmath import row_norms
 
 from .._params import HasMethod, Int, OneOf
 from ..base import Domain, TransferTags
-from ._base import InstanceWeighter
-from ._density_ratio import check_rows, positions
+from ._base import InstanceWeighter, positions
+from ._density_ratio import check_rows
 
 __all__ = [
     "NearestNeighborWeighting",
