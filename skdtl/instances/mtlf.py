@@ -500,7 +500,8 @@ class MTLF(ClassifierMixin, _MetricTransfer):
     classes have moved. The defaults are for a source that mostly fits and features of which none
     is mere noise, such as images: try ``lam=1`` where a good part of the source's labels is wrong
     for the target, ``beta=2`` where loud features say nothing, and choose by cross-validation over
-    the labelled target rows. Prediction keeps the mapped labelled rows and compares with all of them.
+    the labelled target rows. Prediction keeps the mapped labelled rows and compares with all of
+    them.
 
     Parameters
     ----------
