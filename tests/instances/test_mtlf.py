@@ -408,6 +408,7 @@ def test_many_features_are_brought_to_principal_components(n_features, rows):
     ys, yt = rng.integers(0, 2, size=80), rng.integers(0, 2, size=60)
     mixing = rng.normal(size=(5, n_features))
     Xs, Xt = rng.normal(size=(80, 5)), rng.normal(size=(60, 5))
+    Xs[:, 4] *= 0.01  # only the target varies in this direction
     Xs[:, 0] += 3 * ys
     Xt[:, 0] += 3 * yt
     Xs, Xt = (X @ mixing + 0.1 * rng.normal(size=(len(X), n_features)) for X in (Xs, Xt))
