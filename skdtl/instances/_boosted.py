@@ -75,14 +75,18 @@ class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
         "random_state": RANDOM_STATE,
     }
 
-    def _check_learner(self) -> None:
-        """Check that the base learner fits the method, before anything is computed."""
-        learner = self._estimator()
+    def _check_kind(self, learner, role="estimator") -> None:
+        """Check that a learner predicts what the method needs."""
         name, kind = type(self).__name__, type(learner).__name__
         if is_classifier(self) and not is_classifier(learner):
-            raise ValueError(f"{name} needs a classifier as its estimator, but {kind} is none.")
+            raise ValueError(f"{name} needs a classifier as its {role}, but {kind} is none.")
         if is_regressor(self) and not is_regressor(learner):
-            raise ValueError(f"{name} needs a regressor as its estimator, but {kind} is none.")
+            raise ValueError(f"{name} needs a regressor as its {role}, but {kind} is none.")
+
+    def _check_learner(self) -> None:
+        """Check that the base learner fits the method, before anything is computed."""
+        name, learner = type(self).__name__, self._estimator()
+        self._check_kind(learner)
         last = learner.steps[-1][1] if isinstance(learner, Pipeline) else learner
         if not self.resample and not has_fit_parameter(last, "sample_weight"):
             raise ValueError(
@@ -245,12 +249,13 @@ class BoostedClassifier(ClassifierMixin, BoostedEstimator):
     def _default_estimator(self):
         return DecisionTreeClassifier(max_depth=1)
 
-    def _check_learner(self) -> None:
-        super()._check_learner()
-        if self.voting == "soft" and not hasattr(self._estimator(), "predict_proba"):
+    def _check_kind(self, learner, role="estimator") -> None:
+        super()._check_kind(learner, role)
+        if self.voting == "soft" and not hasattr(learner, "predict_proba"):
             raise ValueError(
-                f"voting='soft' needs class probabilities, but {type(self._estimator()).__name__} "
-                "has no predict_proba here. Use another estimator, or voting='hard'."
+                f"voting='soft' needs class probabilities, but the {role} "
+                f"{type(learner).__name__} has no predict_proba here. Use another one, or "
+                "voting='hard'."
             )
 
     def _opinion(self, learner, X):

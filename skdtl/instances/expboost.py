@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier
 from sklearn.utils import check_random_state, get_tags
 
@@ -47,7 +47,8 @@ class ExpertBoosting(BoostedEstimator):
 
     def _fit(self, source: Domain, target: Domain) -> None:
         self._check_learner()
-        self._check_expert()
+        if self.expert is not None:
+            self._check_kind(self.expert, "expert")
         rng = check_random_state(self.random_state)
         self.experts_, self.expert_sources_ = [], source.ids[:0]
         if target is not source:
@@ -68,21 +69,6 @@ class ExpertBoosting(BoostedEstimator):
             self.estimator_experts_[self.estimator_experts_ >= 0], minlength=len(experts)
         )
         self.vote_ = "all"
-
-    def _check_expert(self) -> None:
-        if self.expert is None:
-            return
-        name, kind = type(self).__name__, type(self.expert).__name__
-        if is_classifier(self) and not is_classifier(self.expert):
-            raise ValueError(f"{name} needs a classifier as its expert, but {kind} is none.")
-        if is_regressor(self) and not is_regressor(self.expert):
-            raise ValueError(f"{name} needs a regressor as its expert, but {kind} is none.")
-        soft = is_classifier(self) and self.voting == "soft"
-        if soft and not hasattr(self.expert, "predict_proba"):
-            raise ValueError(
-                f"voting='soft' needs class probabilities, but the expert {kind} has no "
-                "predict_proba here. Use another expert, or voting='hard'."
-            )
 
     def _fit_expert(self, source: Domain, seed):
         """Fit the expert of one source."""

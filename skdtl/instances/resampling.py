@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import is_classifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -65,16 +64,7 @@ class ResamplingEnsemble(BoostedClassifier):
 
     def _check_learner(self) -> None:
         for candidate in self._candidates():
-            if not is_classifier(candidate):
-                raise ValueError(
-                    f"{type(self).__name__} needs classifiers as its estimator, but "
-                    f"{type(candidate).__name__} is none."
-                )
-            if self.voting == "soft" and not hasattr(candidate, "predict_proba"):
-                raise ValueError(
-                    f"voting='soft' needs class probabilities, but {type(candidate).__name__} has "
-                    "no predict_proba here. Use other candidates, or voting='hard'."
-                )
+            self._check_kind(candidate)
 
     def _resample(self, source: Domain, target: Domain, update, **options) -> None:
         """Choose a candidate and boost, in an order of the source rows that is fixed by them."""

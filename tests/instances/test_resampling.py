@@ -385,7 +385,7 @@ def test_lists_of_candidates_inside_scikit_learn(cls):
     for bad in ([], [BAYES, "tree"], "tree"):
         with pytest.raises(ValueError, match="estimator"):
             cls(bad).fit(Xs, ys, Xt, yt)
-    with pytest.raises(ValueError, match="needs classifiers as its estimator, but Ridge is none"):
+    with pytest.raises(ValueError, match="needs a classifier as its estimator, but Ridge is none"):
         cls([BAYES, Ridge()]).fit(Xs, ys, Xt, yt)
     with pytest.raises(ValueError, match="LinearSVC has no predict_proba"):
         cls([BAYES, LinearSVC()], voting="soft").fit(Xs, ys, Xt, yt)
