@@ -133,3 +133,32 @@ def test_a_learner_of_the_other_kind_is_an_error(estimator):
     kind = "classifier" if is_classifier(estimator) else "regressor"
     with pytest.raises(ValueError, match=f"needs a {kind} as its estimator"):
         estimator.fit(Xs, ys, Xt, yt)
+
+
+@pytest.mark.parametrize(
+    "cls", [pytest.param(cls, id=name) for name, cls in BOOSTED if is_classifier(cls())]
+)
+def test_soft_votes_are_the_learners_probabilities(cls):
+    estimator = make(cls, estimator=LogisticRegression(), voting="soft")
+    Xs, ys, Xt, yt, X_test, _ = noisy_data(estimator)
+    model = estimator.fit(Xs, ys, Xt, yt)
+    voting, votes = model._voting()
+    assert len(votes) >= 1
+    rows = model._prepare(X_test)  # Festra drops columns
+    total = sum(
+        vote * learner.predict_proba(rows)
+        for learner, vote in zip(model.estimators_[voting], votes)
+    )
+    np.testing.assert_allclose(model.predict_proba(X_test), total / votes.sum())
+    hard = clone(estimator).set_params(voting="hard").fit(Xs, ys, Xt, yt)
+    assert len(np.unique(model.predict_proba(X_test))) > len(np.unique(hard.predict_proba(X_test)))
+
+
+@pytest.mark.parametrize(
+    "cls", [pytest.param(cls, id=name) for name, cls in BOOSTED if is_classifier(cls())]
+)
+def test_soft_votes_need_probabilities(cls):
+    estimator = make(cls, estimator=SVC(), voting="soft")
+    Xs, ys, Xt, yt, _, _ = noisy_data(estimator)
+    with pytest.raises(ValueError, match="voting='soft' needs class probabilities"):
+        estimator.fit(Xs, ys, Xt, yt)

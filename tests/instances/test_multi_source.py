@@ -634,3 +634,32 @@ def test_more_sources_help():
     assert eight["task"] > eight["target"] + 0.03
     assert eight["task"] > eight["pooled"] + 0.02
     assert eight["source"] < eight["target"]
+
+
+def test_soft_votes_of_learners_that_know_some_classes_only():
+    # Source 1 has the classes 0 and 1, source 2 has 1 and 2: no learner knows all three.
+    rng = np.random.default_rng(0)
+    y = np.concatenate([rng.integers(0, 2, 60), rng.integers(1, 3, 60), rng.integers(0, 3, 30)])
+    X = 2 * np.eye(3)[y] + rng.normal(size=(150, 3))
+    domain = np.repeat([1, 2, -1], [60, 60, 30])
+    model = TaskTrAdaBoost(LogisticRegression(), n_estimators=6, voting="soft")
+    model.fit(X, y, sample_domain=domain)
+    assert {tuple(learner.classes_) for learner in model.estimators_} == {(0, 1), (1, 2)}
+    total = np.zeros((30, 3))
+    for learner, vote in zip(model.estimators_, model.estimator_weights_):
+        for k, label in enumerate(learner.classes_):
+            total[:, label] += vote * learner.predict_proba(X[120:])[:, k]
+    expected = total / model.estimator_weights_.sum()
+    np.testing.assert_allclose(model.predict_proba(X[120:]), expected)
+
+
+def test_soft_votes_of_an_opposite():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(140, 2))
+    y = np.where(np.arange(140) < 100, X[:, 0] > 0, X[:, 0] < 0)  # the source says the contrary
+    domain = np.repeat([1, -1], [100, 40])
+    model = TaskTrAdaBoost(LogisticRegression(), n_estimators=1, voting="soft")
+    model.fit(X, y, sample_domain=domain)
+    assert model.estimator_opposites_.tolist() == [True]
+    said = LogisticRegression().fit(X[:100], y[:100]).predict_proba(X[100:])
+    np.testing.assert_allclose(model.predict_proba(X[100:]), said[:, ::-1], rtol=1e-6)

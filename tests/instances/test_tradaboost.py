@@ -206,6 +206,20 @@ def test_auto_takes_the_vote_that_fits_the_target(scripted):
     assert chosen.vote_ == "all"
 
 
+def test_auto_judges_each_learner_by_its_own_weight(scripted):
+    # Votes ln 2, ln 31, ln 5.2: the second learner decides both votes alike, so the last half is
+    # taken. With the first two learners' weights, the third would decide, and be wrong 10 times.
+    Xs, ys = np.zeros((3, 3)), np.array([1, 0, 0])
+    Xt = np.ones((24, 3))
+    Xt[:8, 0] = 0
+    Xt[8, 1] = 0
+    Xt[9:19, 2] = 0
+    settings = {"n_estimators": 3, "initial_weights": "uniform"}
+    model = TrAdaBoost(scripted, **settings).fit(Xs, ys, Xt, np.ones(24, dtype=int))
+    np.testing.assert_allclose(model.estimator_weights_, np.log([2, 31, 5.2]))
+    assert model.vote_ == "last_half"
+
+
 def test_auto_keeps_the_papers_vote_where_both_fit_alike():
     Xs, ys, Xt, yt, _, _, _ = concepts(3, 200, 40)
     model = TrAdaBoost(STUMP, n_estimators=1).fit(Xs, ys, Xt, yt)
