@@ -18,6 +18,7 @@ from skdtl import MTLF, MTLFRegressor, NoTargetWarning
 from skdtl.instances.lsif import rulsif_weights
 from skdtl.instances.mtlf import (
     Pairs,
+    crowding,
     label_width,
     learn_metric_and_weights,
     metric_step,
@@ -260,6 +261,22 @@ def test_vote_factors_follow_what_the_labels_moved():
     np.testing.assert_allclose(factors, [1, 0.5, 3, 0, 0])
 
 
+def test_crowding_sums_what_unlike_target_rows_cost():
+    rng = np.random.default_rng(0)
+    Z, y = 2 * rng.normal(size=(30, 2)), rng.integers(0, 3, size=30)
+    expected = np.zeros(20)
+    for i in range(20):
+        for j in range(20, 30):
+            if y[i] != y[j]:
+                expected[i] += max(0, 1.5 - np.sum((Z[i] - Z[j]) ** 2)) ** 2
+    assert (expected == 0).any()
+    found = crowding(Z, 20, lambda some: y[some][:, None] == y, 1.5)
+    np.testing.assert_allclose(found, expected / expected.mean())
+    for margin, labels in ((0.0, y), (1.5, np.zeros(30))):  # none close, none unlike
+        none = crowding(Z, 20, lambda some, a=labels: a[some][:, None] == a, margin)
+        np.testing.assert_array_equal(none, 1)
+
+
 def test_label_width():
     anchors, labels = np.array([0.0, 1]), np.array([0.0, 1, 4])
     assert label_width(anchors, labels, 0.5) == 1  # of 0, 1, 4, 1, 0, 3
@@ -296,7 +313,14 @@ def reference_fit(model, Xs, ys, Xt, some):
     share = np.where(like, 1 / like.sum(), 1 / (~like).sum())
     pairs = Pairs(numbers[:, 0], numbers[:, 1], like, share)
     V = (Z[pairs.first] - Z[pairs.second])[like]
-    return Z, y, initial, pairs, np.sqrt((V**2).sum(axis=1).mean())
+    unit = np.sqrt((V**2).sum(axis=1).mean())
+    close = np.zeros(n_source)
+    for i in range(n_source):
+        for j in range(n_source, len(Z)):
+            if np.abs(y[i] - y[j]) > width:
+                close[i] += max(0, model.margin - np.sum((Z[i] - Z[j]) ** 2) / unit**2) ** 2
+    held_at = initial - model.gamma * (close / close.mean() - 1) if known.any() else initial
+    return Z, y, initial, held_at, pairs, unit
 
 
 CASES = [
@@ -313,16 +337,18 @@ def test_fit_and_prediction_follow_the_definition(cls, kind, some_labels, alpha)
     if not some_labels:
         some[:] = np.nan
     model = cls(3, alpha=alpha, n_pairs=6, **OPTIONS, tol=1e-9, max_iter=300, random_state=0)
-    model.fit(Xs, ys, Xt, some)
-    Z, y, initial, pairs, unit = reference_fit(model, Xs, ys, Xt, some)
+    model.set_params(gamma=0.04).fit(Xs, ys, Xt, some)
+    Z, y, initial, held_at, pairs, unit = reference_fit(model, Xs, ys, Xt, some)
+    assert held_at.min() > 0
+    assert some_labels == (np.abs(held_at - initial).max() > 0.02)
     everyone = np.concatenate([model.source_weights_, np.ones(len(Z) - 60)])
     A = model.components_ * unit
     assert model.objective_path_[-1] == pytest.approx(
-        slow_objective(Z / unit, A, everyone, initial, pairs, **OPTIONS)
+        slow_objective(Z / unit, A, everyone, held_at, pairs, **OPTIONS)
     )
     gradient = metric_gradient(Z / unit, A, everyone, pairs, 0.7, 1.8)
     np.testing.assert_allclose(gradient, np.zeros_like(gradient), atol=1e-3)
-    gradient = weight_gradient(Z / unit, A, everyone, initial, pairs, **OPTIONS)
+    gradient = weight_gradient(Z / unit, A, everyone, held_at, pairs, **OPTIONS)
     assert_stationary_on_simplex(model.source_weights_, gradient, 1e-3)
     assert np.abs(model.source_weights_ - initial).max() > 0.1
     assert np.abs(A.T @ A - np.eye(len(A))).max() > 0.1
@@ -352,7 +378,7 @@ def test_beta_0_is_nearest_neighbours_on_the_pooled_rows(cls, kind):
     plain = KNeighborsClassifier(3) if kind == "classes" else KNeighborsRegressor(3)
     plain.fit(np.concatenate([Xs, Xt[:40]]), np.concatenate([ys, some[:40]]))
     for alpha in (0.0, 0.5, 1.0):
-        model = cls(3, beta=0, alpha=alpha, random_state=0).fit(Xs, ys, Xt, some)
+        model = cls(3, beta=0, gamma=0, alpha=alpha, random_state=0).fit(Xs, ys, Xt, some)
         np.testing.assert_allclose(model.predict(Xt), plain.predict(Xt))
         assert model.n_iter_ == 0
         assert (model.source_weights_.std() > 0.01) == (alpha < 1)
@@ -360,14 +386,35 @@ def test_beta_0_is_nearest_neighbours_on_the_pooled_rows(cls, kind):
 
 def test_a_large_lam_leaves_the_metric_alone_to_be_learnt():
     Xs, ys, Xt, some, _, _ = noisy(0, "classes")
-    held = MTLF(lam=1e9, alpha=0.5, random_state=0).fit(Xs, ys, Xt, some)
+    held = MTLF(lam=1e9, gamma=0, alpha=0.5, random_state=0).fit(Xs, ys, Xt, some)
     metric = MTLF(learn="metric", alpha=0.5, random_state=0).fit(Xs, ys, Xt, some)
     np.testing.assert_allclose(held.source_weights_, metric.source_weights_, atol=1e-5)
     np.testing.assert_allclose(
         held.components_.T @ held.components_, metric.components_.T @ metric.components_, atol=1e-3
     )
-    small = MTLF(lam=0.5, alpha=0.5, random_state=0).fit(Xs, ys, Xt, some)
+    small = MTLF(lam=0.5, gamma=0, alpha=0.5, random_state=0).fit(Xs, ys, Xt, some)
     assert np.abs(small.source_weights_ - metric.source_weights_).max() > 0.3
+
+
+@pytest.mark.parametrize("cls, kind", [(MTLF, "classes"), (MTLFRegressor, "numbers")])
+def test_gamma_takes_weight_from_rows_close_to_unlike_target_rows(cls, kind):
+    Xs, ys, Xt, some, _, _ = noisy(0, kind)
+    fits = {}
+    for gamma in (0, 0.02, 5.0):
+        model = cls(lam=1e9, alpha=0.5, gamma=gamma, random_state=0)
+        fits[gamma] = model.fit(Xs, ys, Xt, some)
+    _, _, initial, held_at, _, _ = reference_fit(fits[0.02], Xs, ys, Xt, some)
+    assert held_at.min() > 0
+    np.testing.assert_allclose(fits[0].source_weights_, initial, atol=1e-6)
+    np.testing.assert_allclose(fits[0.02].source_weights_, held_at, atol=1e-6)
+    assert np.abs(held_at - initial).max() > 0.01
+    weights = fits[5.0].source_weights_  # as much as the constraints allow
+    _, _, _, held_at, _, _ = reference_fit(fits[5.0], Xs, ys, Xt, some)
+    assert (weights == 0).any()
+    assert_stationary_on_simplex(weights, weights - held_at, 1e-6)
+    assert np.abs(fits[5.0].objective_path_).max() < 100  # held at weights that they can have
+    metric = cls(learn="metric", alpha=0.5, random_state=0).fit(Xs, ys, Xt, some)
+    np.testing.assert_allclose(metric.source_weights_, initial)
 
 
 def test_learning_weights_alone_leaves_distances_alone():
@@ -438,7 +485,8 @@ def test_one_row_of_too_many_features():
 def test_parameters_count():
     Xs, ys, Xt, some, _, _ = noisy(0, "classes")
     base = MTLF(alpha=0.5, random_state=0).fit(Xs, ys, Xt, some)
-    for change in ({"beta": 1.5}, {"margin": 1.0}, {"n_pairs": 5}, {"alpha": 0.1}, {"lam": 1.0}):
+    changes = [{"beta": 1.5}, {"gamma": 0.3}, {"margin": 1.0}, {"n_pairs": 5}, {"alpha": 0.1}]
+    for change in [*changes, {"lam": 1.0}]:
         other = MTLF(**{"alpha": 0.5, "random_state": 0, **change}).fit(Xs, ys, Xt, some)
         assert np.abs(other.components_ - base.components_).max() > 1e-3, change
         assert np.abs(other.source_weights_ - base.source_weights_).max() > 1e-3, change
@@ -468,7 +516,9 @@ def test_without_a_target_the_metric_is_the_sources():
     with pytest.warns(NoTargetWarning):
         model = MTLF(5).fit(Xs, ys)
     np.testing.assert_array_equal(model.source_weights_, 1)
-    Z, _, initial, pairs, unit = reference_fit(model.set_params(alpha=1), Xs, ys, Xs, ys * np.nan)
+    Z, _, initial, _, pairs, unit = reference_fit(
+        model.set_params(alpha=1), Xs, ys, Xs, ys * np.nan
+    )
     A = model.components_ * unit
     gradient = metric_gradient(Z / unit, A, initial, pairs, model.beta, model.margin)
     np.testing.assert_allclose(gradient, np.zeros((6, 6)), atol=1e-4)
@@ -487,7 +537,7 @@ def test_prediction_in_batches_equals_prediction_at_once(monkeypatch):
     Xs, ys, Xt, some, _, _ = noisy(0, "classes")
     model = MTLF(3, random_state=0).fit(Xs, ys, Xt, some)
     whole = model.predict_proba(Xt)
-    monkeypatch.setattr("skdtl.instances.mtlf._BLOCK", 2000)
+    monkeypatch.setattr("skdtl.instances.mtlf._BLOCK", 2000)  # 5 target rows or anchors at once
     np.testing.assert_array_equal(model.predict_proba(Xt), whole)
     again = MTLF(3, random_state=0).fit(Xs, ys, Xt, some)
     np.testing.assert_allclose(again.components_, model.components_, rtol=1e-6, atol=1e-9)
