@@ -3,7 +3,8 @@
 Writes benchmarks/results/shifts.md: accuracy on 500 held-out target rows, mean and standard
 deviation of 5 seeds. Each method sees 500 source rows and 500 target rows; those in the lower half
 also 20 target labels. Every setting is the class's default, and the classical methods use logistic
-regression. The shifts are those of skdtl.datasets.make_shifted_classification.
+regression (MTLF: nearest neighbours). The shifts are those of
+skdtl.datasets.make_shifted_classification.
 
     make benchmark-shifts
 """
@@ -13,7 +14,24 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from skdtl import BIW, DANN, DDC, TCA, FineTuning, SourceOnly, TargetOnly, TrAdaBoost
+from skdtl import (
+    BIW,
+    DANN,
+    DDC,
+    KLIEP,
+    KMM,
+    MTLF,
+    RULSIF,
+    TCA,
+    DiscriminatorWeighting,
+    Festra,
+    FineTuning,
+    NearestNeighborWeighting,
+    SourceOnly,
+    TargetOnly,
+    TrAdaBoost,
+    TrBagging,
+)
 from skdtl.datasets import make_shifted_classification
 
 RESULTS = Path(__file__).parent / "results" / "shifts.md"
@@ -24,12 +42,20 @@ N_SEEDS, N_LABELS = 5, 20
 METHODS = [
     (lambda seed: SourceOnly(LogisticRegression()), False),
     (lambda seed: BIW(LogisticRegression()), False),
+    (lambda seed: KLIEP(LogisticRegression(), random_state=seed), False),
+    (lambda seed: RULSIF(LogisticRegression(), random_state=seed), False),
+    (lambda seed: KMM(LogisticRegression(), random_state=seed), False),
+    (lambda seed: DiscriminatorWeighting(LogisticRegression()), False),
+    (lambda seed: NearestNeighborWeighting(LogisticRegression()), False),
     (lambda seed: TCA(estimator=LogisticRegression()), False),
     (lambda seed: DDC(random_state=seed), False),
     (lambda seed: DANN(random_state=seed), False),
     (lambda seed: TargetOnly(LogisticRegression()), True),
     (lambda seed: BIW(LogisticRegression()), True),
     (lambda seed: TrAdaBoost(LogisticRegression(), random_state=seed), True),
+    (lambda seed: Festra(LogisticRegression(), random_state=seed), True),
+    (lambda seed: TrBagging(LogisticRegression(), random_state=seed), True),
+    (lambda seed: MTLF(random_state=seed), True),
     (lambda seed: FineTuning(random_state=seed), True),
 ]
 
