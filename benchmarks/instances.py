@@ -4,7 +4,8 @@ Reads the folder that SKDTL_DATA names; writes benchmarks/results/instances.md. 
 target's rows are split anew: a few get labels, half of the others are seen without labels, and the
 rest is what the scores are measured on. Where there are several sources (hospitals, cohorts,
 thirds), the methods that can tell them apart are told. Settings are the classes' defaults but for
-the learner and the number of rounds, the same for all seeds, and fixed beforehand.
+the learner, the number of rounds, voting by probabilities (after a look at some draws of the
+hospitals) and the number of neighbours (after one draw), and the same for all seeds.
 
     SKDTL_DATA=... make benchmark-instances
 
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from joblib import Parallel, delayed
+from scipy.stats import rankdata
 from sklearn.base import clone, is_classifier
 from sklearn.ensemble import AdaBoostRegressor, ExtraTreesRegressor
 from sklearn.impute import SimpleImputer
@@ -421,8 +423,7 @@ def table(name, methods):
         scores = 100 * scores
     means = scores.mean(axis=2)
     errors = scores.std(axis=2, ddof=1) / np.sqrt(len(SEEDS))
-    order = np.argsort(np.argsort(means if lower_is_better else -means, axis=1), axis=1)
-    ranks = order.mean(axis=0) + 1
+    ranks = rankdata(means if lower_is_better else -means, axis=1).mean(axis=0)
     digits = 2 if lower_is_better else 1
     header = ["", *(task.name for task in tasks), "mean", "mean rank", "CPU s a fit"]
     lines = [f"## {TITLES[name]}", "", "| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
