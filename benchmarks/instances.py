@@ -465,8 +465,9 @@ def main():
     options = parser.parse_args()
     lines = []
     for name in options.tables or TABLES:
-        lines += [*table(name, options.methods), ""]
-        print("\n".join(lines[-len(lines) :]), flush=True)
+        found = [*table(name, options.methods), ""]
+        print("\n".join(found), flush=True)
+        lines += found
     if not options.methods and not options.tables:
         RESULTS.write_text(page(lines), encoding="utf-8")
 
