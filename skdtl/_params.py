@@ -125,6 +125,10 @@ class HasMethod:
         return f"an instance with a method {self.method}"
 
 
+# What scikit-learn takes for a seed.
+RANDOM_STATE = (None, Int(0), Instance(np.random.RandomState))
+
+
 def check_params(estimator) -> None:
     """Check the constructor parameters of an estimator against its ``_params``.
 

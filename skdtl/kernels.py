@@ -100,8 +100,8 @@ def kernel_gamma(X, kernel: str = "rbf", gamma: float | str = "scale") -> float:
 
     Parameters
     ----------
-    X : ndarray or sparse array of shape (n, n_features)
-        Rows.
+    X : ndarray or sparse array of shape (n, n_features), or sequence of such
+        Rows, for "scale" and "auto" in as many parts as they happen to be in.
     kernel : {"rbf", "poly", "laplacian"}, default="rbf"
         The kernel that the number is meant for.
     gamma : float > 0, "scale", "auto" or "median", default="scale"
@@ -134,11 +134,13 @@ def kernel_gamma(X, kernel: str = "rbf", gamma: float | str = "scale") -> float:
     """
     if not isinstance(gamma, str):
         return float(gamma)
+    parts = X if isinstance(X, (list, tuple)) else (X,)
+    n_features = parts[0].shape[1]
     if gamma == "auto":
-        return 1.0 / X.shape[1]
+        return 1.0 / n_features
     if gamma == "scale":
-        variance = _variance(X)
-        scale = X.shape[1] * (np.sqrt(variance) if kernel == "laplacian" else variance)
+        variance = _variance(parts)
+        scale = n_features * (np.sqrt(variance) if kernel == "laplacian" else variance)
     elif gamma == "median" and kernel == "laplacian":
         scale = _median_distance(manhattan_distances(X))
     elif gamma == "median" and kernel == "rbf":
@@ -151,8 +153,16 @@ def kernel_gamma(X, kernel: str = "rbf", gamma: float | str = "scale") -> float:
     return float(1.0 / scale) if scale > 0 else 1.0
 
 
-def _variance(X) -> float:
-    """Return the variance of all entries."""
+def _variance(parts) -> float:
+    """Return the variance of all entries of all parts."""
+    sizes = np.array([part.shape[0] for part in parts], dtype=float)
+    sizes /= sizes.sum()
+    means = np.array([float(part.mean(dtype=np.float64)) for part in parts])
+    within = np.array([_variance_of(part) for part in parts])
+    return float(sizes @ (within + (means - sizes @ means) ** 2))
+
+
+def _variance_of(X) -> float:
     if scipy.sparse.issparse(X):
         X = X.astype(np.float64)
         return max(float(X.multiply(X).mean() - X.mean() ** 2), 0.0)

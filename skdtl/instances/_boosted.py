@@ -14,14 +14,13 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
-from .._params import Bool, HasMethod, Instance, Int, OneOf
+from .._params import RANDOM_STATE, Bool, HasMethod, Int, OneOf
 from ..base import DelegatingEstimator, Domain, TransferTags, fit_clone
 from ._base import SourceWeightsMixin, join_rows, positions
 from ._boosting import Ensemble, boost, r2_losses, vote_start, weighted_median, weighted_votes
 
 __all__ = [
     "LOSS",
-    "RANDOM_STATE",
     "VOTE",
     "BoostedClassifier",
     "BoostedEstimator",
@@ -33,7 +32,6 @@ __all__ = [
     "seeded_clone",
 ]
 
-RANDOM_STATE = (None, Int(0), Instance(np.random.RandomState))
 VOTE = OneOf("auto", "last_half", "all")
 LOSS = OneOf("linear", "square", "exponential")
 

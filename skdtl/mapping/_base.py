@@ -6,7 +6,6 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse
 from sklearn.linear_model import LogisticRegression
 
 from .._params import HasMethod, OneOf
@@ -41,12 +40,17 @@ class Mapper(DomainTransformerMixin, DelegatingEstimator):
         self._fit_maps(source, target)
         if self._estimator() is None:  # a pure transformer
             return
-        Z, y = self._map(source.X, "source"), source.y
+        Zs, Zt, yt = self._map(source.X, "source"), None, None
         if target is not source and target.labelled.any():
             labelled = target.labelled_rows()
-            Z = np.concatenate([Z, self._map(labelled.X, "target")])
-            y = np.concatenate([y, labelled.y])
-        self.estimator_ = self._fit_estimator(Z, y)
+            Zt, yt = self._map(labelled.X, "target"), labelled.y
+        self.estimator_ = self._fit_on(Zs, source.y, Zt, yt)
+
+    def _fit_on(self, Zs, ys, Zt=None, yt=None):
+        """Return a clone of the estimator, fitted on mapped rows of the source and the target."""
+        if Zt is None or not len(Zt):
+            return self._fit_estimator(Zs, ys)
+        return self._fit_estimator(np.concatenate([Zs, Zt]), np.concatenate([ys, yt]))
 
     def _prepare(self, X):
         return self._map(X, "target")
@@ -57,12 +61,3 @@ class Mapper(DomainTransformerMixin, DelegatingEstimator):
         # The wrapped estimator sees mapped rows, which are dense.
         tags.input_tags.sparse = self._takes_sparse
         return tags
-
-
-def joined_rows(source: Domain, target: Domain):
-    """Join the rows of both domains, source first; without a target just the source's rows."""
-    if target is source:
-        return source.X
-    if scipy.sparse.issparse(source.X) or scipy.sparse.issparse(target.X):
-        return scipy.sparse.vstack([source.X, target.X], format="csr")
-    return np.concatenate([source.X, target.X])

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, ClassVar
 
-import numpy as np
-import scipy.linalg
-import scipy.sparse
-from sklearn.exceptions import ConvergenceWarning
-
-from .._params import Callable, Int, OneOf, Real
+from .._params import Real
 from ..base import Domain
-from ..kernels import KERNELS, kernel_gamma, kernel_matrix
-from ._base import Mapper, joined_rows
+from ._kernel_mapper import KernelMapper, domain_difference
+from ._spaces import linear_transfer_components, mean_difference, transfer_components
 
-__all__ = ["TCA", "linear_transfer_components", "transfer_components"]
-
-# Above this many features the matrices of the feature space are dearer than products with X.
-_MAX_FEATURE_SPACE = 1000
+__all__ = ["TCA", "linear_transfer_components", "mean_difference", "transfer_components"]
 
 
-class TCA(Mapper):
+class TCA(KernelMapper):
     """Map both domains to the directions that vary most and in which their means agree.
 
     Transfer component analysis looks for a few directions of a kernel's feature space along which
@@ -58,6 +49,15 @@ class TCA(Mapper):
         Weight of the penalty on the size of the map, against the distance of the domains' means.
         The larger, the less the shift counts: for mu → ∞ it is as if there were no shift, for
         mu → 0 the means of both domains coincide.
+    approximation : {"nystroem", "fourier"} or None, default=None
+        Explicit features that stand for the kernel, so that time and memory grow in proportion to
+        the number of rows: "nystroem" takes the kernel values with `n_basis` landmarks, rows drawn
+        from both domains, for "rbf", "poly" and "laplacian"; "fourier" takes `n_basis` random
+        cosines, for "rbf". None computes with the matrix of all pairs. "linear" needs none.
+    n_basis : int >= 1, default=500
+        How many landmarks or random features.
+    random_state : int, RandomState instance or None, default=None
+        Draws landmarks and random features.
     estimator : estimator object, "passthrough" or None, default=None
         Classifier or regressor that is trained on the mapped rows. None means
         :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" TCA is a transformer
@@ -74,7 +74,11 @@ class TCA(Mapper):
     eigenvalues_ : ndarray of shape (n_components_,)
         Eigenvalues of (K L K + mu I)^-1 K H K in descending order.
     components_ : ndarray of shape (n_components_, n_features)
-        For "linear": rows are mapped to ``X @ components_.T``.
+        For "linear": rows are mapped to ``X @ components_.T``. With an approximation, of shape
+        (n_components_, n_basis): rows are mapped to ``kernel_map_.transform(X) @ components_.T``.
+    kernel_map_ : transformer
+        With an approximation: scikit-learn's :class:`~sklearn.kernel_approximation.Nystroem` or
+        :class:`~sklearn.kernel_approximation.RBFSampler`.
     eigenvectors_ : ndarray of shape (n_s + n_t, n_components_)
         For the other kernels: W, one row for each training row, source rows first. Rows are mapped
         to ``k(X, X_fit_) @ W``.
@@ -138,11 +142,13 @@ class TCA(Mapper):
     scale of each component, if the kernel is centred (K 1 = 0), as for "linear" on standardised
     features. The paper centres the scatter and not K itself; so does TCA.
 
-    *Precision.* The eigenvectors are found in double precision; rows in single precision are mapped
-    in single precision.
+    *Precision.* For rows in single precision the kernel matrix, half as large then, and the mapped
+    rows are computed in single precision; the eigenvectors always in double precision.
 
-    *Many rows.* A kernel matrix of n rows takes 8 n² bytes. Beyond what memory holds, approximate
-    the kernel: ``make_pipeline(Nystroem("rbf"), TCA(kernel="linear"))``.
+    *Many rows.* A kernel matrix of n rows takes 8 n² bytes. Beyond what memory holds set
+    `approximation`: the problem is then that of "linear" on D = `n_basis` features, of which no
+    more than a block is held at a time, at a cost of n D² operations. The rule "median" for `gamma`
+    is then that of the landmarks; "fourier" draws `n_basis` rows for it.
 
     References
     ----------
@@ -170,15 +176,8 @@ class TCA(Mapper):
     """
 
     _params: ClassVar[dict[str, Any]] = {
-        **Mapper._params,
-        "n_components": (None, Int(1)),
-        "kernel": (OneOf(*KERNELS), Callable()),
-        "gamma": (OneOf("scale", "auto", "median"), Real(0, closed="neither")),
-        "degree": Int(1),
-        "coef0": Real(),
+        **KernelMapper._params,
         "mu": Real(0, closed="neither"),
-        "tol": Real(0, closed="neither"),
-        "max_iter": Int(1),
     }
 
     def __init__(
@@ -190,6 +189,9 @@ class TCA(Mapper):
         degree=3,
         coef0=1.0,
         mu=1.0,
+        approximation=None,
+        n_basis=500,
+        random_state=None,
         estimator=None,
         tol=1e-10,
         max_iter=200,
@@ -200,249 +202,18 @@ class TCA(Mapper):
         self.degree = degree
         self.coef0 = coef0
         self.mu = mu
+        self.approximation = approximation
+        self.n_basis = n_basis
+        self.random_state = random_state
         self.estimator = estimator
         self.tol = tol
         self.max_iter = max_iter
 
-    def _fit_maps(self, source: Domain, target: Domain) -> None:
-        X = joined_rows(source, target)
-        e = np.zeros(len(source)) if target is source else mean_difference(len(source), len(target))
-        m = 10 if self.n_components is None else self.n_components
-        options = {"tol": self.tol, "max_iter": self.max_iter}
-        if self.kernel == "linear":
-            values, W, self.n_iter_ = linear_transfer_components(
-                X.astype(np.float64, copy=False), e, m, self.mu, **options
-            )
-        else:
-            if self.kernel in ("rbf", "poly", "laplacian"):
-                self.gamma_ = kernel_gamma(X, self.kernel, self.gamma)
-            self.X_fit_ = X
-            K = self._kernel_matrix(X).astype(np.float64, copy=False)
-            values, W, self.n_iter_ = transfer_components(K, e, m, self.mu, **options)
-        if not len(values):
-            raise ValueError(
-                f"All rows of Xs and Xt are the same to the kernel {self.kernel!r} "
-                f"(n_samples={X.shape[0]}): there is no direction to map them to."
-            )
-        if self.n_components is not None and len(values) < m:
-            warnings.warn(
-                f"n_components={m}, but Xs and Xt vary in only {len(values)} directions of the "
-                "kernel's feature space: that many are kept.",
-                UserWarning,
-                stacklevel=2,
-            )
-        self.eigenvalues_ = values
-        self.n_components_ = self._n_features_out = len(values)
-        W = W * np.sqrt(X.shape[0] / values[0])
-        if self.kernel == "linear":
-            self.components_ = W.T
-        else:
-            self.eigenvectors_ = W
-
-    def _check_array_options(self):
-        options = super()._check_array_options()
-        if self.kernel == "laplacian":
-            options["accept_large_sparse"] = False  # nor does scikit-learn's kernel
-        return options
-
-    def _map(self, X, domain: str):
-        if self.kernel == "linear":
-            return X @ self.components_.T.astype(X.dtype, copy=False)
-        K = self._kernel_matrix(X, self.X_fit_)
-        return (K @ self.eigenvectors_.astype(K.dtype, copy=False)).astype(X.dtype, copy=False)
-
-    def _kernel_matrix(self, X, Y=None):
-        return kernel_matrix(
-            X,
-            Y,
-            self.kernel,
-            gamma=getattr(self, "gamma_", 1.0),
-            degree=self.degree,
-            coef0=self.coef0,
+    def _find(self, space, source: Domain, target: Domain):
+        return space.components(
+            domain_difference(source, target),
+            self._asked_components(),
+            self.mu,
+            tol=self.tol,
+            max_iter=self.max_iter,
         )
-
-
-def mean_difference(n_source, n_target):
-    """Return the vector e with eᵀ X the difference of the domains' means, source rows first.
-
-    Parameters
-    ----------
-    n_source, n_target : int
-        Numbers of rows.
-
-    Returns
-    -------
-    e : ndarray of shape (n_source + n_target,)
-        1/n_source, then -1/n_target, so that L = e eᵀ.
-    """
-    return np.concatenate([np.full(n_source, 1 / n_source), np.full(n_target, -1 / n_target)])
-
-
-def transfer_components(K, e, n_components, mu=1.0, *, tol=1e-10, max_iter=200):
-    """Find the leading eigenvectors of (K L K + mu I)^-1 K H K, with L = e eᵀ, by products with K.
-
-    Parameters
-    ----------
-    K : ndarray of shape (n, n)
-        Kernel matrix of all rows, symmetric.
-    e : ndarray of shape (n,)
-        1/n_s for the source rows, -1/n_t for the target rows.
-    n_components : int
-        How many eigenvectors.
-    mu : float, default=1.0
-        Weight of the penalty on the size of the eigenvectors.
-    tol, max_iter : float, int
-        See `TCA`.
-
-    Returns
-    -------
-    eigenvalues : ndarray of shape (m,)
-        In descending order; m < n_components where the others are zero.
-    W : ndarray of shape (n, m)
-        Eigenvectors with Wᵀ (K L K + mu I) W = I. The rows are mapped to K W, whose columns have
-        the eigenvalues for their sums of squared deviations from the mean.
-    n_iter : int
-        Rounds of the eigensolver.
-    """
-    if np.ptp(K, axis=0).max() <= len(K) * np.finfo(float).eps * max(K.max(), -K.min()):
-        return np.empty(0), np.empty((len(K), 0)), 1  # H K is nothing but rounding error
-
-    def product(V):
-        return K @ _centred(K @ V)
-
-    eigenvalues, W, n_iter = _solve(product, K @ e, mu, n_components, tol, max_iter)
-    return eigenvalues, _with_fixed_signs(W), n_iter
-
-
-def linear_transfer_components(X, e, n_components, mu=1.0, *, tol=1e-10, max_iter=200):
-    """Solve the problem of `transfer_components` for K = X Xᵀ without ever forming K.
-
-    Parameters
-    ----------
-    X : ndarray or sparse array of shape (n, n_features)
-        All rows.
-    e, n_components, mu, tol, max_iter
-        As for `transfer_components`.
-
-    Returns
-    -------
-    eigenvalues : ndarray of shape (m,)
-        In descending order; m < n_components where the others are zero.
-    components : ndarray of shape (n_features, m)
-        Xᵀ W: the rows are mapped to X @ components.
-    n_iter : int
-        Rounds of the eigensolver.
-    """
-    n, d = X.shape
-    if d <= min(n, _MAX_FEATURE_SPACE):
-        # The eigenvectors lie in the column space of X. In its orthonormal basis X U s^-1, with
-        # Xᵀ X = U s² Uᵀ, the matrix K is diag(s²): the problem has only d unknowns.
-        mean = np.asarray(X.mean(axis=0)).ravel()
-        if scipy.sparse.issparse(X):
-            gram = (X.T @ X).toarray()
-            scatter = gram - n * np.outer(mean, mean)
-        else:
-            centred = X - mean
-            scatter = centred.T @ centred
-            gram = scatter + n * np.outer(mean, mean)
-        if np.trace(scatter) <= (n * np.finfo(float).eps) ** 2 * np.trace(gram):
-            scatter[:] = 0  # rounding error of the mean of equal rows
-        squares, U = np.linalg.eigh(gram)
-        B = U * np.sqrt(np.maximum(squares, 0))
-        KHK = B.T @ scatter @ B
-        eigenvalues, V, n_iter = _solve(
-            KHK.__matmul__, B.T @ (X.T @ e), mu, n_components, tol, max_iter
-        )
-        components = B @ V
-    else:
-
-        def product(V):
-            return X @ (X.T @ _centred(X @ (X.T @ V)))
-
-        eigenvalues, W, n_iter = _solve(product, X @ (X.T @ e), mu, n_components, tol, max_iter)
-        components = X.T @ W
-    return eigenvalues, _with_fixed_signs(components), n_iter
-
-
-def _centred(V):
-    return V - V.mean(axis=0)
-
-
-def _with_fixed_signs(V):
-    """Make the entry of largest magnitude of each column positive."""
-    largest = V[np.abs(V).argmax(axis=0), np.arange(V.shape[1])]
-    return V * np.where(largest < 0, -1.0, 1.0)
-
-
-def _solve(product, a, mu, n_components, tol, max_iter):
-    """Find the leading eigenvectors of P^-1 K H K, with P = a aᵀ + mu I, a = K e.
-
-    `product` multiplies K H K by a matrix. P differs from mu I by a matrix of rank one, so that
-    P^-1/2 is known, and the problem becomes the one of the symmetric P^-1/2 K H K P^-1/2.
-    """
-    n = len(a)
-    square = a @ a
-    shrink = (1 - np.sqrt(mu / (mu + square))) / square if square > 0 else 0.0
-
-    def inverse_root(V):
-        return (V - np.outer(shrink * a, a @ V)) / np.sqrt(mu)
-
-    eigenvalues, V, n_iter = _leading_eigenpairs(
-        lambda V: inverse_root(product(inverse_root(V))), n, n_components, tol, max_iter
-    )
-    # K H K has squared the spectrum: what is smaller than this is rounding error.
-    kept = eigenvalues > n * np.finfo(float).eps * max(eigenvalues[0], np.finfo(float).tiny)
-    return eigenvalues[kept], inverse_root(V[:, kept]), n_iter
-
-
-def _leading_eigenpairs(product, n, m, tol, max_iter):
-    """Find the m leading eigenpairs of a symmetric positive semi-definite matrix by products.
-
-    A block Krylov method with thick restarts: the Rayleigh-Ritz approximation from a growing
-    basis, which is extended by the residuals of the leading Ritz vectors. Where the basis would
-    be as large as the matrix, the matrix is formed and decomposed instead.
-    """
-    width = m + 10  # a wider block needs fewer rounds, and a round hardly costs more
-    limit = 10 * width
-    if n <= limit:
-        S = product(np.eye(n))
-        m = min(m, n)
-        values, V = scipy.linalg.eigh((S + S.T) / 2, subset_by_index=[n - m, n - 1])
-        return values[::-1], V[:, ::-1], 1
-
-    # A start of its own generator, always the same one: the result depends on the data alone.
-    block = np.linalg.qr(np.random.RandomState(0).standard_normal((n, width)))[0]
-    Q, SQ, T = np.empty((n, 0)), np.empty((n, 0)), np.empty((0, 0))
-    history: list[float] = []
-    for n_iter in range(1, max_iter + 1):
-        S_block = product(block)
-        cross = Q.T @ S_block
-        T = np.block([[T, cross], [cross.T, block.T @ S_block]])
-        Q, SQ = np.hstack([Q, block]), np.hstack([SQ, S_block])
-        values, Y = np.linalg.eigh((T + T.T) / 2)
-        values, Y = values[::-1], Y[:, ::-1]
-        residuals = SQ @ Y[:, :width] - (Q @ Y[:, :width]) * values[:width]
-        norms = np.linalg.norm(residuals, axis=0)
-        history.append(norms[:m].max())
-        # Ten rounds without progress at this level: what is left is rounding error.
-        earlier, lately = history[:-10], history[-10:]
-        stalled = history[-1] <= 1e-8 * values[0] and earlier and min(lately) > min(earlier) / 2
-        if history[-1] <= tol * values[0] or stalled:
-            break
-        if n_iter == max_iter:
-            warnings.warn(
-                f"TCA's eigenvectors did not converge in max_iter={max_iter} rounds (residual "
-                f"{history[-1] / values[0]:.1e}, tol={tol:.1e}). Raise max_iter, or ask for "
-                "fewer components if the leading ones are what matters.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-            break
-        if Q.shape[1] + width > limit:
-            Y = Y[:, : 3 * width]
-            Q, SQ, T = Q @ Y, SQ @ Y, np.diag(values[: 3 * width])
-            Y = np.eye(3 * width)
-        block = residuals / np.maximum(norms, np.finfo(float).tiny)
-        for _ in range(2):  # once is not enough in floating point
-            block = np.linalg.qr(block - Q @ (Q.T @ block))[0]
-    return values[:m], Q @ Y[:, :m], n_iter

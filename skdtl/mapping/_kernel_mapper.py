@@ -1,0 +1,163 @@
+"""What the methods have in common that map rows by their kernel values with the training rows."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.kernel_approximation import Nystroem, RBFSampler
+from sklearn.utils import check_random_state, gen_batches
+
+from .._params import RANDOM_STATE, Callable, Int, OneOf, Real
+from ..base import Domain
+from ..kernels import KERNELS, kernel_gamma, kernel_matrix
+from ._base import Mapper
+from ._spaces import BLOCK_SIZE, FeatureSpace, KernelSpace, joined, mean_difference
+
+
+class KernelMapper(Mapper):
+    """Base class of methods that map rows to Wᵀ k(x), k(x) the kernel values of a row.
+
+    A subclass writes ``_find(space, source, target)``, which returns eigenvalues, W and the rounds
+    of the eigensolver for the rows in a `KernelSpace` or `FeatureSpace`.
+    """
+
+    _params: ClassVar[dict[str, Any]] = {
+        **Mapper._params,
+        "n_components": (None, Int(1)),
+        "kernel": (OneOf(*KERNELS), Callable()),
+        "gamma": (OneOf("scale", "auto", "median"), Real(0, closed="neither")),
+        "degree": Int(1),
+        "coef0": Real(),
+        "approximation": (None, OneOf("nystroem", "fourier")),
+        "n_basis": Int(1),
+        "random_state": RANDOM_STATE,
+        "tol": Real(0, closed="neither"),
+        "max_iter": Int(1),
+    }
+
+    @abstractmethod
+    def _find(self, space, source: Domain, target: Domain):
+        """Return eigenvalues, W (for a FeatureSpace Xᵀ W) and the rounds of the eigensolver."""
+
+    def _fit_maps(self, source: Domain, target: Domain) -> None:
+        space = self._fit_space(source, target)
+        self._set_components(space, *self._find(space, source, target))
+
+    def _asked_components(self) -> int:
+        return 10 if self.n_components is None else self.n_components
+
+    def _fit_space(self, source: Domain, target: Domain):
+        """Settle the kernel, and return the rows of both domains in its feature space."""
+        parts = (source.X,) if target is source else (source.X, target.X)
+        if self.approximation is not None:
+            self.kernel_map_ = self._fit_kernel_map(parts)
+            return FeatureSpace(parts, self.kernel_map_)
+        if self.kernel == "linear":
+            return FeatureSpace(parts)
+        self.X_fit_ = joined(parts)
+        if not callable(self.kernel):
+            self.gamma_ = kernel_gamma(self.X_fit_, self.kernel, self.gamma)
+        return KernelSpace(self._kernel_matrix(self.X_fit_))
+
+    def _fit_kernel_map(self, parts):
+        """Fit the features that stand for the kernel."""
+        fourier = self.approximation == "fourier"
+        allowed = ("rbf",) if fourier else ("rbf", "poly", "laplacian")
+        if self.kernel not in allowed:
+            raise ValueError(
+                f"approximation={self.approximation!r} stands for the kernels {allowed}, but "
+                f"kernel={self.kernel!r}."
+                + (" The linear kernel needs no approximation." if self.kernel == "linear" else "")
+            )
+        random = check_random_state(self.random_state)
+        sizes = np.cumsum([part.shape[0] for part in parts])
+        drawn = random.permutation(sizes[-1])[: self.n_basis]
+        drawn = np.split(np.sort(drawn), np.searchsorted(np.sort(drawn), sizes[:-1]))
+        starts = sizes - [part.shape[0] for part in parts]
+        landmarks = joined([part[rows - start] for part, rows, start in zip(parts, drawn, starts)])
+        if self.gamma == "scale":
+            self.gamma_ = kernel_gamma(parts, self.kernel, "scale")
+        else:
+            self.gamma_ = kernel_gamma(landmarks, self.kernel, self.gamma)
+        if fourier:
+            sampler = RBFSampler(gamma=self.gamma_, n_components=self.n_basis, random_state=random)
+            return sampler.fit(landmarks)
+        options = {"degree": self.degree, "coef0": self.coef0} if self.kernel == "poly" else {}
+        return Nystroem(
+            self.kernel,
+            gamma=self.gamma_,
+            n_components=landmarks.shape[0],
+            random_state=random,
+            **options,
+        ).fit(landmarks)
+
+    def _set_components(self, space, values, W, n_iter):
+        """Keep what maps rows, in the scale that gives the first component the variance 1.
+
+        Returns W in this scale.
+        """
+        n, m = space.n_rows, self._asked_components()
+        if not len(values):
+            raise ValueError(
+                f"All rows of Xs and Xt are the same to the kernel {self.kernel!r} "
+                f"(n_samples={n}): there is no direction to map them to."
+            )
+        if self.n_components is not None and len(values) < m:
+            warnings.warn(
+                f"n_components={m}, but Xs and Xt vary in only {len(values)} directions of the "
+                "kernel's feature space: that many are kept.",
+                UserWarning,
+                stacklevel=2,
+            )
+        self.eigenvalues_, self.n_iter_ = values, n_iter
+        self.n_components_ = self._n_features_out = len(values)
+        W = W * np.sqrt(n / values[0])
+        if isinstance(space, FeatureSpace):
+            self.components_ = W.T
+        else:
+            self.eigenvectors_ = W
+        return W
+
+    def _check_array_options(self):
+        options = super()._check_array_options()
+        if self.kernel == "laplacian":
+            options["accept_large_sparse"] = False  # nor does scikit-learn's kernel
+        return options
+
+    def _map(self, X, domain: str):
+        kernel_rows = self.kernel != "linear" and self.approximation is None
+        return self._times(X, self.eigenvectors_ if kernel_rows else self.components_.T)
+
+    def _times(self, X, W):
+        """Return the rows in the kernel's feature space, X, features or kernel values, times W."""
+        if self.kernel == "linear":
+            return X @ W.astype(X.dtype, copy=False)
+        # In blocks: a million rows by a thousand landmarks would take 8 GB.
+        mapped = np.empty((X.shape[0], W.shape[1]), dtype=X.dtype)
+        for rows in gen_batches(X.shape[0], max(1, BLOCK_SIZE // len(W))):
+            if self.approximation is None:
+                block = self._kernel_matrix(X[rows], self.X_fit_)
+            else:
+                block = self.kernel_map_.transform(X[rows])
+            mapped[rows] = block @ W.astype(block.dtype, copy=False)
+        return mapped
+
+    def _kernel_matrix(self, X, Y=None):
+        return kernel_matrix(
+            X,
+            Y,
+            self.kernel,
+            gamma=getattr(self, "gamma_", 1.0),
+            degree=self.degree,
+            coef0=self.coef0,
+        )
+
+
+def domain_difference(source: Domain, target: Domain):
+    """Return the vector that takes the difference of the domains' means; zeros without a target."""
+    if target is source:
+        return np.zeros(len(source))
+    return mean_difference(len(source), len(target))

@@ -1,0 +1,72 @@
+"""Maps and labels of the target found in turn: the rounds that the methods with classes share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin, is_classifier
+
+from .._params import HasMethod, Int
+from ..base import Domain
+from ._base import Mapper
+
+
+class PseudoLabelMapper(ClassifierMixin, Mapper):
+    """Base class of mappers that also match the domains class by class.
+
+    The target's classes are not known, so the method guesses them, maps both domains with these
+    guesses, lets the estimator that is trained on the mapped source rows guess again, and so on.
+    Target rows with a label keep it. A subclass writes ``_start(source, target)`` and
+    ``_fit_round(state, source, target, labels)``.
+    """
+
+    _params: ClassVar[dict[str, Any]] = {
+        "estimator": (None, HasMethod("fit")),
+        "n_rounds": Int(1),
+        "verbose": Int(0),
+    }
+    _unpickled: ClassVar[tuple[str, ...]] = ("pseudo_labels_",)
+
+    def _start(self, source: Domain, target: Domain):
+        """Return what all rounds need, a kernel matrix say."""
+
+    def _first_labels(self, source: Domain, target: Domain):
+        """Return codes of classes for the target rows before the first round, -1 for no guess."""
+        return np.full(len(target), -1)
+
+    @abstractmethod
+    def _fit_round(self, state, source: Domain, target: Domain, labels):
+        """Learn the maps for these labels of the target; return the mapped rows (Zs, Zt).
+
+        ``labels`` are codes of classes, -1 for rows without a guess. Without a target (``target is
+        source``) they are the source's own, and Zt is Zs.
+        """
+
+    def _fit_maps(self, source: Domain, target: Domain) -> None:
+        if not is_classifier(self._estimator()):
+            name, kind = type(self).__name__, type(self._estimator()).__name__
+            raise ValueError(f"{name} needs a classifier as its estimator, but {kind} is none.")
+        state = self._start(source, target)
+        if target is source:
+            self._fit_round(state, source, source, source.y)
+            self.pseudo_labels_, self.n_rounds_ = self.classes_[source.y], 1
+            return
+        known = target.labelled
+        labels = np.where(known, target.y, self._first_labels(source, target))
+        for n_round in range(1, self.n_rounds + 1):
+            Zs, Zt = self._fit_round(state, source, target, labels)
+            model = self._fit_on(Zs, source.y, Zt[known], target.y[known])
+            guessed = np.searchsorted(self.classes_, model.predict(Zt))
+            guessed[known] = target.y[known]
+            changed = np.count_nonzero(guessed != labels)
+            labels, self.n_rounds_ = guessed, n_round
+            if self.verbose:
+                print(
+                    f"[{type(self).__name__}] round {n_round}/{self.n_rounds}: {changed} of "
+                    f"{len(labels)} target rows changed their class"
+                )
+            if not changed:
+                break
+        self.pseudo_labels_ = self.classes_[labels]
