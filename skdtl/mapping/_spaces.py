@@ -275,9 +275,10 @@ class FeatureSpace:
     @property
     def narrow(self):
         """Whether matrices of all pairs of features are cheaper than products with the rows."""
-        if self.feature_map is not None:
-            return True
-        return self.n_features <= min(self.n_rows, _MAX_FEATURE_SPACE)
+        if self.feature_map is None:
+            return self.n_features <= min(self.n_rows, _MAX_FEATURE_SPACE)
+        # A product with the rows would evaluate the map once more.
+        return self.n_features <= max(self.n_rows, _MAX_FEATURE_SPACE)
 
     def components(self, E, n_components, mu=1.0, *, penalty=None, tol=1e-10, max_iter=200):
         """Solve `transfer_components` for K = X Xᵀ: eigenvalues, Xᵀ W, rounds."""
