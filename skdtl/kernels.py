@@ -15,6 +15,7 @@ from sklearn.metrics.pairwise import (
     polynomial_kernel,
     rbf_kernel,
 )
+from sklearn.utils import gen_batches
 
 __all__ = ["KERNELS", "kernel_gamma", "kernel_matrix"]
 
@@ -158,15 +159,18 @@ def _variance(parts) -> float:
     sizes = np.array([part.shape[0] for part in parts], dtype=float)
     sizes /= sizes.sum()
     means = np.array([float(part.mean(dtype=np.float64)) for part in parts])
-    within = np.array([_variance_of(part) for part in parts])
+    within = np.array([_variance_of(part, mean) for part, mean in zip(parts, means)])
     return float(sizes @ (within + (means - sizes @ means) ** 2))
 
 
-def _variance_of(X) -> float:
+def _variance_of(X, mean: float) -> float:
     if scipy.sparse.issparse(X):
         X = X.astype(np.float64)
-        return max(float(X.multiply(X).mean() - X.mean() ** 2), 0.0)
-    return float(np.var(X, dtype=np.float64))
+        return max(float(X.multiply(X).mean() - mean**2), 0.0)
+    # In blocks of 8 MB: np.var makes a copy of all rows.
+    blocks = gen_batches(X.shape[0], max(1, 2**20 // X.shape[1]))
+    squares = [float(np.square(np.subtract(X[b], mean, dtype=np.float64)).sum()) for b in blocks]
+    return sum(squares) / X.size
 
 
 def _median_distance(D: np.ndarray) -> float:

@@ -26,8 +26,11 @@ class Mapper(DomainTransformerMixin, DelegatingEstimator):
     _takes_nan: ClassVar[bool] = False
 
     @abstractmethod
-    def _fit_maps(self, source: Domain, target: Domain) -> None:
-        """Learn the maps of both domains and set ``_n_features_out``."""
+    def _fit_maps(self, source: Domain, target: Domain) -> Any:
+        """Learn the maps of both domains and set ``_n_features_out``.
+
+        May return the mapped source rows where they are a by-product.
+        """
 
     def _default_estimator(self):
         return LogisticRegression()
@@ -37,10 +40,11 @@ class Mapper(DomainTransformerMixin, DelegatingEstimator):
         return None if passthrough else super()._estimator()
 
     def _fit(self, source: Domain, target: Domain) -> None:
-        self._fit_maps(source, target)
+        Zs, Zt, yt = self._fit_maps(source, target), None, None
         if self._estimator() is None:  # a pure transformer
             return
-        Zs, Zt, yt = self._map(source.X, "source"), None, None
+        if Zs is None:
+            Zs = self._map(source.X, "source")
         if target is not source and target.labelled.any():
             labelled = target.labelled_rows()
             Zt, yt = self._map(labelled.X, "target"), labelled.y

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,9 +43,13 @@ class KernelMapper(Mapper):
     def _find(self, space, source: Domain, target: Domain):
         """Return eigenvalues, W (for a FeatureSpace Xᵀ W) and the rounds of the eigensolver."""
 
-    def _fit_maps(self, source: Domain, target: Domain) -> None:
+    def _fit_maps(self, source: Domain, target: Domain):
         space = self._fit_space(source, target)
-        self._set_components(space, *self._find(space, source, target))
+        W = self._set_components(space, *self._find(space, source, target))
+        if isinstance(space, FeatureSpace):
+            return None
+        # The kernel matrix is at hand: nothing needs to be evaluated again.
+        return space.map(W)[: len(source)].astype(source.X.dtype, copy=False)
 
     def _asked_components(self) -> int:
         return 10 if self.n_components is None else self.n_components
@@ -54,7 +59,7 @@ class KernelMapper(Mapper):
         parts = (source.X,) if target is source else (source.X, target.X)
         if self.approximation is not None:
             self.kernel_map_ = self._fit_kernel_map(parts)
-            return FeatureSpace(parts, self.kernel_map_)
+            return FeatureSpace(parts, *self._features())
         if self.kernel == "linear":
             return FeatureSpace(parts)
         self.X_fit_ = joined(parts)
@@ -73,26 +78,31 @@ class KernelMapper(Mapper):
                 + (" The linear kernel needs no approximation." if self.kernel == "linear" else "")
             )
         random = check_random_state(self.random_state)
-        sizes = np.cumsum([part.shape[0] for part in parts])
-        drawn = random.permutation(sizes[-1])[: self.n_basis]
-        drawn = np.split(np.sort(drawn), np.searchsorted(np.sort(drawn), sizes[:-1]))
-        starts = sizes - [part.shape[0] for part in parts]
-        landmarks = joined([part[rows - start] for part, rows, start in zip(parts, drawn, starts)])
-        if self.gamma == "scale":
-            self.gamma_ = kernel_gamma(parts, self.kernel, "scale")
-        else:
-            self.gamma_ = kernel_gamma(landmarks, self.kernel, self.gamma)
+        landmarks = draw_landmarks(parts, self.n_basis, random).astype(np.float64, copy=False)
+        rows = parts if self.gamma == "scale" else landmarks
+        self.gamma_ = kernel_gamma(rows, self.kernel, self.gamma)
         if fourier:
-            sampler = RBFSampler(gamma=self.gamma_, n_components=self.n_basis, random_state=random)
-            return sampler.fit(landmarks)
-        options = {"degree": self.degree, "coef0": self.coef0} if self.kernel == "poly" else {}
-        return Nystroem(
-            self.kernel,
-            gamma=self.gamma_,
-            n_components=landmarks.shape[0],
-            random_state=random,
-            **options,
-        ).fit(landmarks)
+            kernel_map = RBFSampler(
+                gamma=self.gamma_, n_components=self.n_basis, random_state=random
+            )
+        else:
+            poly = {"degree": self.degree, "coef0": self.coef0} if self.kernel == "poly" else {}
+            kernel_map = Nystroem(
+                self.kernel,
+                gamma=self.gamma_,
+                n_components=landmarks.shape[0],
+                random_state=random,
+                **poly,
+            )
+        # Whatever scikit-learn is configured to return elsewhere.
+        return kernel_map.set_output(transform="default").fit(landmarks)
+
+    def _features(self):
+        """Return the approximation's features as `FeatureSpace` takes them: a map and a matrix."""
+        if self.approximation == "fourier":
+            return self.kernel_map_.transform, None
+        landmarks = self.kernel_map_.components_
+        return partial(self._kernel_matrix, Y=landmarks), self.kernel_map_.normalization_.T
 
     def _set_components(self, space, values, W, n_iter):
         """Keep what maps rows, in the scale that gives the first component the variance 1.
@@ -106,9 +116,12 @@ class KernelMapper(Mapper):
                 f"(n_samples={n}): there is no direction to map them to."
             )
         if self.n_components is not None and len(values) < m:
+            space_name = "kernel's feature space"
+            if self.approximation is not None:
+                space_name = f"features that stand for the kernel (n_basis={self.n_basis})"
             warnings.warn(
                 f"n_components={m}, but Xs and Xt vary in only {len(values)} directions of the "
-                "kernel's feature space: that many are kept.",
+                f"{space_name}: that many are kept.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -135,13 +148,12 @@ class KernelMapper(Mapper):
         """Return the rows in the kernel's feature space, X, features or kernel values, times W."""
         if self.kernel == "linear":
             return X @ W.astype(X.dtype, copy=False)
-        # In blocks: a million rows by a thousand landmarks would take 8 GB.
+        if self.approximation is not None:
+            return FeatureSpace((X,), *self._features()).map(W).astype(X.dtype, copy=False)
+        # In blocks: a million rows by a thousand training rows would take 8 GB.
         mapped = np.empty((X.shape[0], W.shape[1]), dtype=X.dtype)
         for rows in gen_batches(X.shape[0], max(1, BLOCK_SIZE // len(W))):
-            if self.approximation is None:
-                block = self._kernel_matrix(X[rows], self.X_fit_)
-            else:
-                block = self.kernel_map_.transform(X[rows])
+            block = self._kernel_matrix(X[rows], self.X_fit_)
             mapped[rows] = block @ W.astype(block.dtype, copy=False)
         return mapped
 
@@ -161,3 +173,28 @@ def domain_difference(source: Domain, target: Domain):
     if target is source:
         return np.zeros(len(source))
     return mean_difference(len(source), len(target))
+
+
+def draw_landmarks(parts, n_basis, random):
+    """Draw rows from the parts, source and target, as many from each as far as they go.
+
+    Parameters
+    ----------
+    parts : sequence of {ndarray, sparse array} of shape (n_i, n_features)
+        The rows of one or two domains.
+    n_basis : int
+        How many rows.
+    random : RandomState
+        Draws them.
+
+    Returns
+    -------
+    landmarks : ndarray or sparse array of shape (min(n_basis, n), n_features)
+    """
+    sizes = [part.shape[0] for part in parts]
+    quotas = [min(n_basis, sizes[0])]
+    if len(sizes) == 2:
+        second = min(sizes[1], max(n_basis // 2, n_basis - sizes[0]))
+        quotas = [min(sizes[0], n_basis - second), second]
+    drawn = [np.sort(random.permutation(n)[:quota]) for n, quota in zip(sizes, quotas)]
+    return joined([part[rows] for part, rows in zip(parts, drawn)])
