@@ -57,7 +57,7 @@ def principal_axes(blocks, n_components: int) -> np.ndarray:
     """
     n, d = sum(X.shape[0] for X in blocks), blocks[0].shape[1]
     m = min(n_components, n - 1, d)
-    if m < 1:
+    if m < 1 or not any(_vary(X) for X in blocks):
         return np.empty((d, 0))
     if any(scipy.sparse.issparse(X) for X in blocks) and m < min(n, d) - 1:
         scales, axes = _sparse_axes(blocks, n, d, m)
@@ -69,6 +69,10 @@ def principal_axes(blocks, n_components: int) -> np.ndarray:
         variances, axes = pca.explained_variance_, pca.components_.T
     axes = axes[:, variances > max(n, d) * np.finfo(float).eps * variances[0]]
     return with_fixed_signs(axes)
+
+
+def _vary(X) -> bool:
+    return (_dense(X.max(axis=0)) > _dense(X.min(axis=0))).any()
 
 
 def _dense(X) -> np.ndarray:

@@ -53,7 +53,7 @@ def test_the_theorem_for_any_rank(ranks, n):
     Xs, Xt = (low_rank(n[i], d, min(ranks[i], n[i] - 1), i) for i in (0, 1))
     Us, Ds, _ = np.linalg.svd(np.cov(Xs.T))
     Ut, Dt, _ = np.linalg.svd(np.cov(Xt.T))
-    r_s, r_t = ((D > 1e-10 * D[0]).sum() for D in (Ds, Dt))
+    r_s, r_t = (np.sum(D > 1e-10 * D.max()) for D in (Ds, Dt))
     r = min(r_s, r_t)
     inverse_roots = np.r_[1 / np.sqrt(Ds[:r_s]), np.zeros(d - r_s)]
     A = Us @ np.diag(inverse_roots) @ Us.T @ Ut[:, :r] @ np.diag(np.sqrt(Dt[:r])) @ Ut[:, :r].T
@@ -248,9 +248,9 @@ def test_too_few_rows():
     with pytest.raises(ValueError, match="Xt has n_samples=1, but a covariance matrix needs"):
         CORAL().fit(Xs, ys, Xt[:1])
     flat = np.ones((4, 5))
-    with pytest.raises(ValueError, match="All rows of Xt are the same .* with lam=0"):
+    with pytest.raises(ValueError, match=r"All rows of Xt are the same .* with lam=0"):
         CORAL(0.0).fit(Xs, ys, flat)
-    with pytest.raises(ValueError, match="All rows of Xs are the same .* with lam=0"):
+    with pytest.raises(ValueError, match=r"All rows of Xs are the same .* with lam=0"):
         CORAL(0.0, estimator="passthrough").fit(flat, None, Xt)
     Z = CORAL().fit(Xs, ys, flat).transform(Xs, domain="source")
     assert np.isfinite(Z).all()
