@@ -53,7 +53,7 @@ def test_the_theorem_for_any_rank(ranks, n):
     Xs, Xt = (low_rank(n[i], d, min(ranks[i], n[i] - 1), i) for i in (0, 1))
     Us, Ds, _ = np.linalg.svd(np.cov(Xs.T))
     Ut, Dt, _ = np.linalg.svd(np.cov(Xt.T))
-    r_s, r_t = (np.sum(D > 1e-10 * D.max()) for D in (Ds, Dt))
+    r_s, r_t = (np.linalg.matrix_rank(np.diag(D), rtol=1e-10) for D in (Ds, Dt))
     r = min(r_s, r_t)
     inverse_roots = np.r_[1 / np.sqrt(Ds[:r_s]), np.zeros(d - r_s)]
     A = Us @ np.diag(inverse_roots) @ Us.T @ Ut[:, :r] @ np.diag(np.sqrt(Dt[:r])) @ Ut[:, :r].T
