@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         TrResampling,
         TwoStageTrAdaBoostR2,
     )
-    from .mapping import DDC, TCA, DDCRegressor
+    from .mapping import CORAL, DDC, GFK, TCA, DDCRegressor, SubspaceAlignment
     from .model_selection import (
         ImportanceWeightedScorer,
         SourceKFold,
@@ -48,6 +48,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
         "BIW": ".instances",
+        "CORAL": ".mapping",
         "DANN": ".adversarial",
         "DANNRegressor": ".adversarial",
         "DDC": ".mapping",
@@ -60,6 +61,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "Festra": ".instances",
         "FineTuning": ".network",
         "FineTuningRegressor": ".network",
+        "GFK": ".mapping",
         "ImportanceWeightedScorer": ".model_selection",
         "InstanceWeightsDisplay": ".inspection",
         "KLIEP": ".instances",
@@ -72,6 +74,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "RULSIF": ".instances",
         "SourceKFold": ".model_selection",
         "SourceOnly": ".baselines",
+        "SubspaceAlignment": ".mapping",
         "TCA": ".mapping",
         "TargetKFold": ".model_selection",
         "TargetOnly": ".baselines",
