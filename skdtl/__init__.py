@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         TrResampling,
         TwoStageTrAdaBoostR2,
     )
-    from .mapping import DDC, TCA, DDCRegressor
+    from .mapping import DDC, SSTCA, TCA, TJM, DDCRegressor
     from .model_selection import (
         ImportanceWeightedScorer,
         SourceKFold,
@@ -70,9 +70,11 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "NearestNeighborWeighting": ".instances",
         "NoTargetWarning": ".base",
         "RULSIF": ".instances",
+        "SSTCA": ".mapping",
         "SourceKFold": ".model_selection",
         "SourceOnly": ".baselines",
         "TCA": ".mapping",
+        "TJM": ".mapping",
         "TargetKFold": ".model_selection",
         "TargetOnly": ".baselines",
         "TargetShuffleSplit": ".model_selection",
