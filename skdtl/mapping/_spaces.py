@@ -273,8 +273,10 @@ class FeatureSpace:
         scatter -= n * np.outer(shift, shift)
         mean = about + shift
         gram = scatter + n * np.outer(mean, mean)
-        if np.trace(scatter) <= (n * np.finfo(float).eps) ** 2 * np.trace(gram):
-            scatter[:] = 0  # rounding error of the mean of equal rows
+        # What equal rows leave: the rounding error of their mean, squared if they were centred.
+        error = (n * np.finfo(float).eps) ** (2 if about.any() else 1)
+        if np.trace(scatter) <= error * np.trace(gram):
+            scatter[:] = 0
         return gram, scatter
 
     @cached_property
@@ -305,7 +307,9 @@ class FeatureSpace:
         ends = np.cumsum([part.shape[0] for part in self.parts])
         chosen = np.split(numbers, np.searchsorted(numbers, ends[:-1]))
         starts = ends - [part.shape[0] for part in self.parts]
-        found = joined([part[rows - start] for part, rows, start in zip(self.parts, chosen, starts)])
+        found = joined(
+            [part[rows - start] for part, rows, start in zip(self.parts, chosen, starts)]
+        )
         if self.feature_map is not None:
             found = self.feature_map.transform(found)
         return found.astype(np.float64, copy=False)
@@ -351,12 +355,15 @@ class FeatureSpace:
     ):
         """Solve `transfer_components` for K = X Xᵀ: eigenvalues, Xᵀ W, rounds."""
         E = _columns(E)
+        nothing = np.empty(0), np.empty((self.n_features, 0)), 1
         if self.narrow or (neighbours is not None and self.n_features <= self.n_rows):
             # The eigenvectors lie in the column space of G^-1/2 X. In its orthonormal basis
             # G^-1/2 X U s^-1, with Xᵀ G^-1 X = U s² Uᵀ, the problem has only n_features unknowns.
+            scatter = self.moments[1]
+            if not scatter.any():
+                return nothing
             squares, U = np.linalg.eigh(self.penalised_gram(penalty))
             B = U * np.sqrt(np.maximum(squares, 0))
-            scatter = self.moments[1]
             if labels is not None:
                 sums = self.sums(_centred(labels))
                 scatter = spread * scatter + sums @ sums.T
@@ -365,10 +372,12 @@ class FeatureSpace:
             values, V, n_iter = _solve(
                 KHK.__matmul__, B.T @ self.sums(E), mu, n_components, tol, max_iter, smoothness
             )
-            components = B @ V
-        elif neighbours is not None:
+            return values, _with_fixed_signs(B @ V), n_iter
+        X = joined(self.parts).astype(np.float64, copy=False)
+        if abs(X.max(axis=0) - X.min(axis=0)).max() == 0:
+            return nothing
+        if neighbours is not None:
             # More features than rows: K is smaller than X.
-            X = joined(self.parts).astype(np.float64, copy=False)
             K = X @ X.T
             values, W, n_iter = transfer_components(
                 K.toarray() if scipy.sparse.issparse(K) else K,
@@ -384,7 +393,6 @@ class FeatureSpace:
             )
             components = X.T @ W
         else:
-            X = joined(self.parts).astype(np.float64, copy=False)
             scale = _inverse_root(penalty, self.n_rows)
 
             def product(V):

@@ -197,7 +197,8 @@ class SSTCA(KernelMapper):
     regression, both of low rank; labelled target rows count as well, where the paper has source
     labels only. Distances of neighbours are those of the rows as given. The paper leaves the width
     of the graph's weights exp(-d²/(2 s²)) open: here s² is the mean of d² over all neighbours.
-    As λ is divided by n², the term is weak for many rows: values of 10 to 10000 are worth a try.
+    Beware of a large λ: two domains that are far apart are smooth a difference, too, and return
+    when the neighbours outweigh the distance of the means.
 
     *Solution.* For γ = 0 and λ = 0 the problem is that of TCA, and for λ = 0 it is solved as fast.
     Otherwise the first matrix is factorised: among the features, at a cost of n D² + D³ operations

@@ -233,10 +233,11 @@ def test_rounds_end_when_the_objective_has_settled():
     assert TJM(3, n_rounds=3).fit(Xs, ys, Xt).n_rounds_ == 3
 
 
-def test_rows_that_do_not_differ():
-    for kernel in ("linear", "rbf"):
-        with pytest.raises(ValueError, match="the same to the kernel"):
-            TJM(kernel=kernel).fit(np.full((10, 3), 0.1), np.arange(10) % 2, np.full((7, 3), 0.1))
+def test_the_scale_of_the_features_does_not_matter():
+    Xs, ys, Xt = two_domains()
+    tjm, large = TJM(3).fit(Xs, ys, Xt), TJM(3).fit(1e3 * Xs, ys, 1e3 * Xt)
+    assert_allclose(large.objectives_, tjm.objectives_, rtol=1e-7)
+    assert_allclose(large.transform(1e3 * Xt), tjm.transform(Xt), rtol=1e-6, atol=1e-7)
 
 
 # --- what it is good for ----------------------------------------------------------------------
