@@ -274,7 +274,7 @@ class FeatureSpace:
         mean = about + shift
         gram = scatter + n * np.outer(mean, mean)
         # What equal rows leave: the rounding error of their mean, squared if they were centred.
-        error = (n * np.finfo(float).eps) ** (2 if about.any() else 1)
+        error = (n * np.finfo(float).eps) ** (2 if about is not None and about.any() else 1)
         if np.trace(scatter) <= error * np.trace(gram):
             scatter[:] = 0
         return gram, scatter
@@ -284,7 +284,11 @@ class FeatureSpace:
         """The mean of the rows' squared lengths."""
         if self.narrow:
             return float(np.trace(self.moments[0])) / self.n_rows
-        return float(sum((block**2).sum() for _, block in self.blocks())) / self.n_rows
+        squares = 0.0
+        for _, block in self.blocks():
+            entries = block.data if scipy.sparse.issparse(block) else block.ravel()
+            squares += float(entries @ entries)
+        return squares / self.n_rows
 
     def penalised_gram(self, penalty=None):
         """Return Xᵀ G^-1 X for the diagonal of G; None means ones."""
@@ -486,7 +490,13 @@ def _solve(product, A, mu, n_components, tol, max_iter, smoothness=None):
     else:
         smoothness += A @ A.T
         smoothness[np.diag_indices(n)] += mu
-        R = scipy.linalg.cholesky(smoothness, overwrite_a=True, check_finite=False)
+        try:  # the transpose of a symmetric matrix has the order of columns that LAPACK wants
+            R = scipy.linalg.cholesky(smoothness.T, overwrite_a=True, check_finite=False)
+        except scipy.linalg.LinAlgError as error:
+            raise ValueError(
+                f"mu={mu:.1e} is smaller than the rounding error of the matrix of neighbours that "
+                "it is added to: raise mu, or lower the weight of the neighbours."
+            ) from error
 
         def right(V):
             return scipy.linalg.solve_triangular(R, V, check_finite=False)

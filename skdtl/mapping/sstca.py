@@ -177,7 +177,7 @@ class SSTCA(KernelMapper):
     ------
     ValueError
         Where all rows are the same to the kernel; where with a `label_weight` of 1 all labels are
-        the same number.
+        the same number; where `mu` is below the rounding error of the neighbours' term.
 
     See Also
     --------

@@ -212,11 +212,12 @@ class TJM(KernelMapper):
     -----
     *Problem.* With K the kernel matrix of all n = n_s + n_t rows over the mean of its diagonal,
     H = I - 11ᵀ/n, and M = e eᵀ, where e is 1/n_s for source and -1/n_t for target rows, divided by
-    its Frobenius norm, A minimises tr(Aᵀ K M K A) + λ (‖A_s‖₂,₁ + ‖A_t‖²) among all A with Aᵀ K H K A = I; A_s are the
-    rows of A that belong to source rows, ‖A_s‖₂,₁ is the sum of their norms and ‖A_t‖² the sum of
-    the squares of the rest [1]_. M is the marginal one; the paper has no class-wise terms. Nor does
-    it scale K, but its rows have length 1, for which, as for "rbf", the mean is 1; without this
-    scale the two penalties, one of which is squared, would depend on the features' units.
+    its Frobenius norm, A minimises tr(Aᵀ K M K A) + λ (‖A_s‖₂,₁ + ‖A_t‖²) among all A with
+    Aᵀ K H K A = I. A_s are the rows of A that belong to source rows, ‖A_s‖₂,₁ is the sum of their
+    norms and ‖A_t‖² the sum of the squares of the rest [1]_. M is the marginal one; the paper has
+    no class-wise terms. Nor does it scale K, but the rows of its images have length 1, so that, as
+    for "rbf", the mean is 1. Without this scale the two penalties, of which one is squared and one
+    is not, would depend on the features' units.
 
     *Solution.* In rounds: A holds the leading eigenvectors of (K M K + λ G)^-1 K H K, where the
     diagonal G is 1 for target rows and 1/(2 ‖a‖) for source rows with the row a of the A before, 1

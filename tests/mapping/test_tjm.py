@@ -148,7 +148,7 @@ def test_sparse_rows_are_rows(kernel, d):
     Xs[Xs < 0], Xt[Xt < 0] = 0, 0
     dense = TJM(3, kernel=kernel, n_rounds=3).fit(Xs, ys, Xt)
     sparse = TJM(3, kernel=kernel, n_rounds=3)
-    sparse.fit(scipy.sparse.csr_array(Xs), ys, scipy.sparse.csr_array(Xt))
+    sparse.fit(scipy.sparse.csr_matrix(Xs), ys, scipy.sparse.csr_array(Xt))
     assert_allclose(sparse.source_weights_, dense.source_weights_, rtol=1e-5, atol=1e-7)
     expected = dense.transform(Xt)
     assert_allclose(sparse.transform(scipy.sparse.csr_array(Xt)), expected, rtol=1e-5, atol=1e-7)
