@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         TrResampling,
         TwoStageTrAdaBoostR2,
     )
-    from .mapping import CORAL, DDC, GFK, TCA, DDCRegressor, SubspaceAlignment
+    from .mapping import CORAL, DDC, GFK, SSTCA, TCA, TJM, DDCRegressor, SubspaceAlignment
     from .model_selection import (
         ImportanceWeightedScorer,
         SourceKFold,
@@ -72,10 +72,12 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "NearestNeighborWeighting": ".instances",
         "NoTargetWarning": ".base",
         "RULSIF": ".instances",
+        "SSTCA": ".mapping",
         "SourceKFold": ".model_selection",
         "SourceOnly": ".baselines",
         "SubspaceAlignment": ".mapping",
         "TCA": ".mapping",
+        "TJM": ".mapping",
         "TargetKFold": ".model_selection",
         "TargetOnly": ".baselines",
         "TargetShuffleSplit": ".model_selection",

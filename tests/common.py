@@ -26,7 +26,9 @@ FAST = {
 KEEP_ROWS: dict[str, dict | None] = {
     "MTLF": None,
     "MTLFRegressor": None,
+    "SSTCA": {"kernel": "linear"},
     "TCA": {"kernel": "linear"},
+    "TJM": {"kernel": "linear"},
 }
 
 

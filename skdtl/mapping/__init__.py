@@ -3,14 +3,26 @@
 from typing import TYPE_CHECKING
 
 from .._lazy import lazy_attributes
-from .coral import CORAL
-from .gfk import GFK
-from .subspace_alignment import SubspaceAlignment
-from .tca import TCA
 
 if TYPE_CHECKING:
+    from .coral import CORAL
     from .ddc import DDC, DDCRegressor
+    from .gfk import GFK
+    from .sstca import SSTCA
+    from .subspace_alignment import SubspaceAlignment
+    from .tca import TCA
+    from .tjm import TJM
 
 __getattr__, __dir__, __all__ = lazy_attributes(
-    __name__, {"DDC": ".ddc", "DDCRegressor": ".ddc"}, ["CORAL", "GFK", "SubspaceAlignment", "TCA"]
+    __name__,
+    {
+        "CORAL": ".coral",
+        "DDC": ".ddc",
+        "DDCRegressor": ".ddc",
+        "GFK": ".gfk",
+        "SSTCA": ".sstca",
+        "SubspaceAlignment": ".subspace_alignment",
+        "TCA": ".tca",
+        "TJM": ".tjm",
+    },
 )
