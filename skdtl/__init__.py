@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         TrResampling,
         TwoStageTrAdaBoostR2,
     )
-    from .mapping import DDC, TCA, DDCRegressor
+    from .mapping import BDA, DDC, JDA, TCA, DDCRegressor
     from .model_selection import (
         ImportanceWeightedScorer,
         SourceKFold,
@@ -47,6 +47,7 @@ __version__ = "0.1.0.dev0"
 __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
+        "BDA": ".mapping",
         "BIW": ".instances",
         "DANN": ".adversarial",
         "DANNRegressor": ".adversarial",
@@ -62,6 +63,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "FineTuningRegressor": ".network",
         "ImportanceWeightedScorer": ".model_selection",
         "InstanceWeightsDisplay": ".inspection",
+        "JDA": ".mapping",
         "KLIEP": ".instances",
         "KMM": ".instances",
         "MTLF": ".instances",

@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING
 
 from .._lazy import lazy_attributes
+from .bda import BDA
+from .jda import JDA
 from .tca import TCA
 
 if TYPE_CHECKING:
     from .ddc import DDC, DDCRegressor
 
 __getattr__, __dir__, __all__ = lazy_attributes(
-    __name__, {"DDC": ".ddc", "DDCRegressor": ".ddc"}, ["TCA"]
+    __name__, {"DDC": ".ddc", "DDCRegressor": ".ddc"}, ["BDA", "JDA", "TCA"]
 )

@@ -38,6 +38,8 @@ class KernelMapper(Mapper):
         "max_iter": Int(1),
     }
 
+    _default_components: ClassVar[int] = 10
+
     @abstractmethod
     def _find(self, space, source: Domain, target: Domain):
         """Return eigenvalues, W (for a FeatureSpace Xᵀ W) and the rounds of the eigensolver."""
@@ -47,7 +49,7 @@ class KernelMapper(Mapper):
         self._set_components(space, *self._find(space, source, target))
 
     def _asked_components(self) -> int:
-        return 10 if self.n_components is None else self.n_components
+        return self._default_components if self.n_components is None else self.n_components
 
     def _fit_space(self, source: Domain, target: Domain):
         """Settle the kernel, and return the rows of both domains in its feature space."""

@@ -165,6 +165,11 @@ class KernelSpace:
         self.K = K
         self.n_rows = len(K)
 
+    @property
+    def mean_square(self):
+        """The mean squared norm of the rows in the kernel's feature space."""
+        return float(np.trace(self.K, dtype=np.float64)) / self.n_rows
+
     def components(self, E, n_components, mu=1.0, **options):
         """Return `transfer_components` of these rows: eigenvalues, W of shape (n, m), rounds."""
         return transfer_components(self.K, E, n_components, mu, **options)
@@ -211,6 +216,12 @@ class FeatureSpace:
                     block.astype(np.float64, copy=False),
                 )
             start += part.shape[0]
+
+    @cached_property
+    def mean_square(self):
+        """The mean squared norm of the rows' features."""
+        entries = (x.data if scipy.sparse.issparse(x) else x.ravel() for _, x in self.blocks())
+        return float(sum(x @ x for x in entries)) / self.n_rows
 
     @cached_property
     def moments(self):
@@ -260,15 +271,23 @@ class FeatureSpace:
             return True
         return self.n_features <= min(self.n_rows, _MAX_FEATURE_SPACE)
 
+    def _in_coordinates(self, penalty=None):
+        """Return the map to the unknowns of `components` and K H K among them."""
+        squares, U = np.linalg.eigh(self.penalised_gram(penalty))
+        B = U * np.sqrt(np.maximum(squares, 0))
+        return B, B.T @ self.moments[1] @ B
+
+    @cached_property
+    def _coordinates(self):  # all rounds of a method with several share them
+        return self._in_coordinates()
+
     def components(self, E, n_components, mu=1.0, *, penalty=None, tol=1e-10, max_iter=200):
         """Solve `transfer_components` for K = X Xᵀ: eigenvalues, Xᵀ W, rounds."""
         E = _columns(E)
         if self.narrow:
             # The eigenvectors lie in the column space of G^-1/2 X. In its orthonormal basis
             # G^-1/2 X U s^-1, with Xᵀ G^-1 X = U s² Uᵀ, the problem has only n_features unknowns.
-            squares, U = np.linalg.eigh(self.penalised_gram(penalty))
-            B = U * np.sqrt(np.maximum(squares, 0))
-            KHK = B.T @ self.moments[1] @ B
+            B, KHK = self._coordinates if penalty is None else self._in_coordinates(penalty)
             values, V, n_iter = _solve(
                 KHK.__matmul__, B.T @ self.sums(E), mu, n_components, tol, max_iter
             )
