@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         TrResampling,
         TwoStageTrAdaBoostR2,
     )
-    from .mapping import CORAL, DDC, GFK, SSTCA, TCA, TJM, DDCRegressor, SubspaceAlignment
+    from .mapping import BDA, CORAL, DDC, GFK, JDA, SSTCA, TCA, TJM, DDCRegressor, SubspaceAlignment
     from .model_selection import (
         ImportanceWeightedScorer,
         SourceKFold,
@@ -47,6 +47,7 @@ __version__ = "0.1.0.dev0"
 __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
+        "BDA": ".mapping",
         "BIW": ".instances",
         "CORAL": ".mapping",
         "DANN": ".adversarial",
@@ -64,6 +65,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "GFK": ".mapping",
         "ImportanceWeightedScorer": ".model_selection",
         "InstanceWeightsDisplay": ".inspection",
+        "JDA": ".mapping",
         "KLIEP": ".instances",
         "KMM": ".instances",
         "MTLF": ".instances",

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
+    from .bda import BDA
     from .coral import CORAL
     from .ddc import DDC, DDCRegressor
     from .gfk import GFK
+    from .jda import JDA
     from .sstca import SSTCA
     from .subspace_alignment import SubspaceAlignment
     from .tca import TCA
@@ -16,10 +18,12 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
+        "BDA": ".bda",
         "CORAL": ".coral",
         "DDC": ".ddc",
         "DDCRegressor": ".ddc",
         "GFK": ".gfk",
+        "JDA": ".jda",
         "SSTCA": ".sstca",
         "SubspaceAlignment": ".subspace_alignment",
         "TCA": ".tca",

@@ -39,6 +39,8 @@ class KernelMapper(Mapper):
         "max_iter": Int(1),
     }
 
+    _default_components: ClassVar[int] = 10
+
     @abstractmethod
     def _find(self, space, source: Domain, target: Domain):
         """Return eigenvalues, W (for a FeatureSpace Xᵀ W), rounds of the eigensolver.
@@ -55,7 +57,7 @@ class KernelMapper(Mapper):
         return space.map(W)[: len(source)].astype(source.X.dtype, copy=False)
 
     def _asked_components(self) -> int:
-        return 10 if self.n_components is None else self.n_components
+        return self._default_components if self.n_components is None else self.n_components
 
     def _fit_space(self, source: Domain, target: Domain):
         """Settle the kernel, and return the rows of both domains in its feature space."""

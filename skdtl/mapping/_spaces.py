@@ -365,6 +365,15 @@ class FeatureSpace:
         # A product with the rows would evaluate the map once more.
         return self.n_features <= max(self.n_rows, _MAX_FEATURE_SPACE)
 
+    def _unknowns(self, penalty=None):
+        """Return what leads from the unknowns of `components` to components: U s."""
+        squares, U = np.linalg.eigh(self.penalised_gram(penalty))
+        return U * np.sqrt(np.maximum(squares, 0))
+
+    @cached_property
+    def _unpenalised_unknowns(self):  # all rounds of a method with several share them
+        return self._unknowns()
+
     def components(
         self,
         E,
@@ -387,8 +396,7 @@ class FeatureSpace:
             scatter = self.moments[1]
             if not scatter.any():
                 return nothing
-            squares, U = np.linalg.eigh(self.penalised_gram(penalty))
-            B = U * np.sqrt(np.maximum(squares, 0))
+            B = self._unpenalised_unknowns if penalty is None else self._unknowns(penalty)
             if labels is not None:
                 sums = self.sums(_centred(labels))
                 scatter = spread * scatter + sums @ sums.T
