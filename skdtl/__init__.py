@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         TrResampling,
         TwoStageTrAdaBoostR2,
     )
-    from .mapping import DDC, TCA, DDCRegressor
+    from .mapping import DDC, JGSA, TCA, DDCRegressor
     from .model_selection import (
         ImportanceWeightedScorer,
         SourceKFold,
@@ -62,6 +62,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "FineTuningRegressor": ".network",
         "ImportanceWeightedScorer": ".model_selection",
         "InstanceWeightsDisplay": ".inspection",
+        "JGSA": ".mapping",
         "KLIEP": ".instances",
         "KMM": ".instances",
         "MTLF": ".instances",

@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING
 
 from .._lazy import lazy_attributes
+from .jgsa import JGSA
 from .tca import TCA
 
 if TYPE_CHECKING:
     from .ddc import DDC, DDCRegressor
 
 __getattr__, __dir__, __all__ = lazy_attributes(
-    __name__, {"DDC": ".ddc", "DDCRegressor": ".ddc"}, ["TCA"]
+    __name__, {"DDC": ".ddc", "DDCRegressor": ".ddc"}, ["JGSA", "TCA"]
 )
