@@ -24,6 +24,7 @@ FAST = {
 
 # Predict by their training rows, unless the given settings say otherwise.
 KEEP_ROWS: dict[str, dict | None] = {
+    "JGSA": {"kernel": "linear"},
     "MTLF": None,
     "MTLFRegressor": None,
     "TCA": {"kernel": "linear"},

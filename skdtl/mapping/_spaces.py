@@ -28,7 +28,9 @@ __all__ = [
     "FeatureSpace",
     "KernelSpace",
     "class_mean_differences",
+    "column_signs",
     "joined",
+    "leading_eigenvectors",
     "linear_transfer_components",
     "mean_difference",
     "transfer_components",
@@ -120,10 +122,11 @@ def transfer_components(K, E, n_components, mu=1.0, *, penalty=None, tol=1e-10, 
     def product(V):
         return scale * _times(K, _centred(_times(K, scale * V)))
 
-    values, W, n_iter = _solve(
+    values, W, n_iter = leading_eigenvectors(
         product, scale * _times(K, _columns(E)), mu, n_components, tol, max_iter
     )
-    return values, _with_fixed_signs(scale * W), n_iter
+    W = scale * W
+    return values, W * column_signs(W), n_iter
 
 
 def linear_transfer_components(
@@ -269,7 +272,7 @@ class FeatureSpace:
             squares, U = np.linalg.eigh(self.penalised_gram(penalty))
             B = U * np.sqrt(np.maximum(squares, 0))
             KHK = B.T @ self.moments[1] @ B
-            values, V, n_iter = _solve(
+            values, V, n_iter = leading_eigenvectors(
                 KHK.__matmul__, B.T @ self.sums(E), mu, n_components, tol, max_iter
             )
             components = B @ V
@@ -280,11 +283,11 @@ class FeatureSpace:
             def product(V):
                 return scale * (X @ (X.T @ _centred(X @ (X.T @ (scale * V)))))
 
-            values, W, n_iter = _solve(
+            values, W, n_iter = leading_eigenvectors(
                 product, scale * (X @ (X.T @ E)), mu, n_components, tol, max_iter
             )
             components = X.T @ (scale * W)
-        return values, _with_fixed_signs(components), n_iter
+        return values, components * column_signs(components), n_iter
 
     def map(self, components):
         """Return the mapped rows X C, of shape (n, m), for C of shape (n_features, m)."""
@@ -321,17 +324,45 @@ def _times(K, V):
     return np.concatenate([K[rows].astype(np.float64) @ V for rows in blocks])
 
 
-def _with_fixed_signs(V):
-    """Make the entry of largest magnitude of each column positive."""
+def column_signs(V):
+    """Return the signs that make the entry of largest magnitude of each column positive.
+
+    Parameters
+    ----------
+    V : ndarray of shape (n, m)
+
+    Returns
+    -------
+    signs : ndarray of shape (m,)
+        1 or -1, for V * signs.
+    """
     largest = V[np.abs(V).argmax(axis=0), np.arange(V.shape[1])]
-    return V * np.where(largest < 0, -1.0, 1.0)
+    return np.where(largest < 0, -1.0, 1.0)
 
 
-def _solve(product, A, mu, n_components, tol, max_iter):
-    """Find the leading eigenvectors of P^-1 S, with P = A Aᵀ + mu I.
+def leading_eigenvectors(product, A, mu, n_components, tol, max_iter):
+    """Find the leading eigenvectors of P^-1 S, with P = A Aᵀ + mu I, by products with S.
 
-    `product` multiplies S by a matrix. P differs from mu I by a matrix of low rank, so that
-    P^-1/2 is known, and the problem becomes the one of the symmetric P^-1/2 S P^-1/2.
+    P differs from mu I by a matrix of low rank, so that P^-1/2 is known, and the problem becomes
+    the one of the symmetric P^-1/2 S P^-1/2.
+
+    Parameters
+    ----------
+    product : callable
+        Multiplies S, symmetric and positive semi-definite, by a matrix of shape (n, k).
+    A : ndarray of shape (n, r)
+    mu : float
+    n_components, tol, max_iter : int, float, int
+        See `TCA`.
+
+    Returns
+    -------
+    eigenvalues : ndarray of shape (m,)
+        In descending order; m < n_components where the others are zero.
+    V : ndarray of shape (n, m)
+        Eigenvectors with Vᵀ P V = I.
+    n_iter : int
+        Rounds of the eigensolver.
     """
     n = len(A)
     basis, lengths, _ = scipy.linalg.svd(A, full_matrices=False)
