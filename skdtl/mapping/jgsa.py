@@ -189,8 +189,11 @@ def kernel_coordinates(K, *, centred):
         K -= K.mean(axis=1)[:, None]
     values, U = scipy.linalg.eigh(K)
     kept = values > resolution * max(values[-1], largest)
-    roots = np.sqrt(values[kept])
-    return U[:, kept] * roots, U[:, kept] / roots
+    U, roots = U[:, kept], np.sqrt(values[kept])
+    if centred:
+        # Exactly, they are; in the directions of small values not closely enough.
+        U -= U.mean(axis=0)
+    return U * roots, U / roots
 
 
 class _Rounds(NamedTuple):
@@ -209,7 +212,7 @@ class JGSA(PseudoLabelMapper, KernelMapper):
     Joint geometrical and statistical alignment looks for two linear maps, A for the source and B
     for the target. In their common space the source's classes lie far apart and each is narrow, the
     target's rows vary much, the means of both domains agree, over all rows and class by class, and
-    the maps differ little. The target's classes are guessed: by a nearest neighbour at first,
+    the maps differ little. The target's classes are guessed: by the nearest labelled row at first,
     then, round after round, by the estimator that is trained on the mapped source rows. Target rows
     with a label keep it and join the training.
 
@@ -466,7 +469,9 @@ class JGSA(PseudoLabelMapper, KernelMapper):
             )
 
     def _first_labels(self, source: Domain, target: Domain):
-        model = KNeighborsClassifier(1).fit(source.X, source.y)
+        known = [source, target.labelled_rows()] if target.labelled.any() else [source]
+        rows = joined([domain.X for domain in known])
+        model = KNeighborsClassifier(1).fit(rows, np.concatenate([domain.y for domain in known]))
         return model.predict(target.X)
 
     def _start(self, source: Domain, target: Domain):
