@@ -221,8 +221,10 @@ class JGSA(PseudoLabelMapper, KernelMapper):
     guesses: where an ordinary classifier is right about the target hardly more often than chance,
     the rounds may settle on wrong classes. It is of little use when the classes' proportions
     differ much, and needs enough rows of each class for a mean. Standardise each domain by itself
-    before, or scale rows to length 1: the maps have no constant terms, and `lam`, `mu` and `beta`
-    are weighed against the features' scale.
+    and scale rows to length 1 before (:class:`~sklearn.preprocessing.Normalizer`): the maps of
+    "linear" have no constant terms, and `lam`, `mu` and `beta` are weighed against sums over rows
+    in the features' units. Directions that tell nothing, and there are many in a large
+    `n_components`, hurt a nearest neighbour more than an estimator with a penalty.
 
     Parameters
     ----------
@@ -479,7 +481,7 @@ class JGSA(PseudoLabelMapper, KernelMapper):
         n, moved = space.n_rows, self.kernel != "linear"
         basis, feature_map = None, None
         if isinstance(space, KernelSpace):
-            self.origin_ = space.K.mean(axis=0)
+            self.origin_ = space.K.mean(axis=0, dtype=np.float64)
             rows, basis = kernel_coordinates(space.K, centred=True)
         elif space.feature_map is None and space.n_features > n:
             X = joined(space.parts).astype(np.float64, copy=False)
