@@ -33,7 +33,19 @@ if TYPE_CHECKING:
         TrResampling,
         TwoStageTrAdaBoostR2,
     )
-    from .mapping import BDA, CORAL, DDC, GFK, JDA, SSTCA, TCA, TJM, DDCRegressor, SubspaceAlignment
+    from .mapping import (
+        BDA,
+        CORAL,
+        DDC,
+        GFK,
+        JDA,
+        JGSA,
+        SSTCA,
+        TCA,
+        TJM,
+        DDCRegressor,
+        SubspaceAlignment,
+    )
     from .model_selection import (
         ImportanceWeightedScorer,
         SourceKFold,
@@ -66,6 +78,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "ImportanceWeightedScorer": ".model_selection",
         "InstanceWeightsDisplay": ".inspection",
         "JDA": ".mapping",
+        "JGSA": ".mapping",
         "KLIEP": ".instances",
         "KMM": ".instances",
         "MTLF": ".instances",

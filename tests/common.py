@@ -27,6 +27,7 @@ FAST = {
 KEEP_ROWS: dict[str, dict | None] = {
     "BDA": {"kernel": "linear"},
     "JDA": {"kernel": "linear"},
+    "JGSA": {"kernel": "linear"},
     "MTLF": None,
     "MTLFRegressor": None,
     "SSTCA": {"kernel": "linear"},

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .ddc import DDC, DDCRegressor
     from .gfk import GFK
     from .jda import JDA
+    from .jgsa import JGSA
     from .sstca import SSTCA
     from .subspace_alignment import SubspaceAlignment
     from .tca import TCA
@@ -24,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DDCRegressor": ".ddc",
         "GFK": ".gfk",
         "JDA": ".jda",
+        "JGSA": ".jgsa",
         "SSTCA": ".sstca",
         "SubspaceAlignment": ".subspace_alignment",
         "TCA": ".tca",

@@ -31,7 +31,9 @@ __all__ = [
     "FeatureSpace",
     "KernelSpace",
     "class_mean_differences",
+    "column_signs",
     "joined",
+    "leading_eigenvectors",
     "linear_transfer_components",
     "mean_difference",
     "transfer_components",
@@ -153,10 +155,11 @@ def transfer_components(
         smoothness = _times(K, neighbours @ K)
         if penalty is not None:
             smoothness *= scale * scale.T
-    values, W, n_iter = _solve(
+    values, W, n_iter = leading_eigenvectors(
         product, scale * _times(K, _columns(E)), mu, n_components, tol, max_iter, smoothness
     )
-    return values, _with_fixed_signs(scale * W), n_iter
+    W = scale * W
+    return values, W * column_signs(W), n_iter
 
 
 def linear_transfer_components(
@@ -402,10 +405,11 @@ class FeatureSpace:
                 scatter = spread * scatter + sums @ sums.T
             KHK = B.T @ scatter @ B
             smoothness = None if neighbours is None else B.T @ self.smoothness(neighbours) @ B
-            values, V, n_iter = _solve(
+            values, V, n_iter = leading_eigenvectors(
                 KHK.__matmul__, B.T @ self.sums(E), mu, n_components, tol, max_iter, smoothness
             )
-            return values, _with_fixed_signs(B @ V), n_iter
+            components = B @ V
+            return values, components * column_signs(components), n_iter
         if self._all_alike():
             return nothing
         if neighbours is not None:
@@ -435,11 +439,11 @@ class FeatureSpace:
                 Z = _scattered(times_gram(scale * V), labels, spread)
                 return scale * times_gram(Z)
 
-            values, W, n_iter = _solve(
+            values, W, n_iter = leading_eigenvectors(
                 product, scale * times_gram(E), mu, n_components, tol, max_iter
             )
             components = self.sums(scale * W)
-        return values, _with_fixed_signs(components), n_iter
+        return values, components * column_signs(components), n_iter
 
     def _all_alike(self):
         """Tell whether no feature differs between rows."""
@@ -516,18 +520,47 @@ def _times(K, V):
     return sum(np.ascontiguousarray(V[rows].T) @ K[rows].astype(np.float64) for rows in blocks).T
 
 
-def _with_fixed_signs(V):
-    """Make the entry of largest magnitude of each column positive."""
+def column_signs(V):
+    """Return the signs that make the entry of largest magnitude of each column positive.
+
+    Parameters
+    ----------
+    V : ndarray of shape (n, m)
+
+    Returns
+    -------
+    signs : ndarray of shape (m,)
+        1 or -1, for V * signs.
+    """
     largest = V[np.abs(V).argmax(axis=0), np.arange(V.shape[1])]
-    return V * np.where(largest < 0, -1.0, 1.0)
+    return np.where(largest < 0, -1.0, 1.0)
 
 
-def _solve(product, A, mu, n_components, tol, max_iter, smoothness=None):
-    """Find the leading eigenvectors of P^-1 S, with P = A Aᵀ + mu I.
+def leading_eigenvectors(product, A, mu, n_components, tol, max_iter, smoothness=None):
+    """Find the leading eigenvectors of P^-1 S, with P = A Aᵀ + mu I, by products with S.
 
-    `product` multiplies S by a matrix. P differs from mu I by a matrix of low rank, so that
-    P^-1/2 is known, and the problem becomes the one of the symmetric P^-1/2 S P^-1/2. A matrix
-    `smoothness` that is added to P, and overwritten, has P factorised as Rᵀ R instead.
+    P differs from mu I by a matrix of low rank, so that P^-1/2 is known, and the problem becomes
+    the one of the symmetric P^-1/2 S P^-1/2.
+
+    Parameters
+    ----------
+    product : callable
+        Multiplies S, symmetric and positive semi-definite, by a matrix of shape (n, k).
+    A : ndarray of shape (n, r)
+    mu : float
+    n_components, tol, max_iter : int, float, int
+        See `TCA`.
+    smoothness : ndarray of shape (n, n), default=None
+        Symmetric, is added to P, and overwritten; P is factorised as Rᵀ R then.
+
+    Returns
+    -------
+    eigenvalues : ndarray of shape (m,)
+        In descending order; m < n_components where the others are zero.
+    V : ndarray of shape (n, m)
+        Eigenvectors with Vᵀ P V = I.
+    n_iter : int
+        Rounds of the eigensolver.
     """
     n = len(A)
     if smoothness is None:
