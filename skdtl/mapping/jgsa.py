@@ -479,7 +479,7 @@ class JGSA(PseudoLabelMapper, KernelMapper):
     def _start(self, source: Domain, target: Domain):
         space = self._fit_space(source, target)
         n, moved = space.n_rows, self.kernel != "linear"
-        basis, feature_map = None, None
+        basis, features = None, ()
         if isinstance(space, KernelSpace):
             self.origin_ = space.K.mean(axis=0, dtype=np.float64)
             rows, basis = kernel_coordinates(space.K, centred=True)
@@ -489,7 +489,7 @@ class JGSA(PseudoLabelMapper, KernelMapper):
             rows, U = kernel_coordinates(K.toarray() if issparse(K) else K, centred=False)
             basis = X.T @ U
         else:
-            feature_map = space.feature_map
+            features = space.feature_map, space.mixing
             if moved:
                 self.origin_ = space.sums(np.full(n, 1 / n)).ravel()
         if basis is None:
@@ -498,7 +498,7 @@ class JGSA(PseudoLabelMapper, KernelMapper):
         else:
             parts = [rows] if target is source else np.split(rows, [len(source)])
             origin = np.zeros(rows.shape[1])
-        spaces = [FeatureSpace((part,), feature_map) for part in parts]
+        spaces = [FeatureSpace((part,), *features) for part in parts]
         if not len(origin):
             raise self._nothing_varies(source, target)
         problem = self._problem(spaces[0], spaces[-1], source.y)
