@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         TrResampling,
         TwoStageTrAdaBoostR2,
     )
-    from .mapping import DDC, TCA, DDCRegressor
+    from .mapping import DDC, JDOT, TCA, DDCRegressor, LinearOTMapping, OTMapping
     from .model_selection import (
         ImportanceWeightedScorer,
         SourceKFold,
@@ -62,13 +62,16 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "FineTuningRegressor": ".network",
         "ImportanceWeightedScorer": ".model_selection",
         "InstanceWeightsDisplay": ".inspection",
+        "JDOT": ".mapping",
         "KLIEP": ".instances",
         "KMM": ".instances",
+        "LinearOTMapping": ".mapping",
         "MTLF": ".instances",
         "MTLFRegressor": ".instances",
         "MultiSourceTrAdaBoost": ".instances",
         "NearestNeighborWeighting": ".instances",
         "NoTargetWarning": ".base",
+        "OTMapping": ".mapping",
         "RULSIF": ".instances",
         "SourceKFold": ".model_selection",
         "SourceOnly": ".baselines",

@@ -26,6 +26,7 @@ FAST = {
 KEEP_ROWS: dict[str, dict | None] = {
     "MTLF": None,
     "MTLFRegressor": None,
+    "OTMapping": None,
     "TCA": {"kernel": "linear"},
 }
 
