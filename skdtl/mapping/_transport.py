@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -17,7 +18,7 @@ _MAX_EXPONENT = 500.0
 
 # The simplex method ends by itself; a limit is for users who want one.
 _MAX_PIVOTS = 10_000_000
-_MAX_SINKHORN = 1000
+_MAX_SINKHORN = 5000
 
 
 def import_pot(name: str):
@@ -72,7 +73,20 @@ def cost_matrix(Xs, Xt, metric: str | Callable = "sqeuclidean") -> np.ndarray:
     return cost
 
 
-def transport_plan(cost, reg_e=0.0, *, max_iter=None, tol=1e-7, name="Optimal transport"):
+class Plan(NamedTuple):
+    """A coupling, and how it was found."""
+
+    coupling: np.ndarray
+    n_iter: int
+    trouble: str | None  # why it is not the best one, for `warn_of`
+
+    def warn_of(self, name: str, advice: str) -> None:
+        """Warn where the solver stopped early."""
+        if self.trouble is not None:
+            warnings.warn(f"{name}: {self.trouble} {advice}", ConvergenceWarning, stacklevel=4)
+
+
+def transport_plan(cost, reg_e=0.0, *, max_iter=None, tol=1e-5, name="Optimal transport") -> Plan:
     """Find the cheapest way to move the mass of the source rows to the target rows.
 
     Minimises <γ, cost> + reg_e Σ γ log γ over all γ ≥ 0 whose rows sum to 1/n_s and whose columns
@@ -85,63 +99,53 @@ def transport_plan(cost, reg_e=0.0, *, max_iter=None, tol=1e-7, name="Optimal tr
     reg_e : float, default=0.0
         Weight of the entropy; 0 solves the linear program by the network simplex method.
     max_iter : int or None, default=None
-        Limit of pivots (None: ten million) or of Sinkhorn's iterations (None: 1000).
-    tol : float, default=1e-7
+        Limit of pivots (None: ten million) or of Sinkhorn's iterations (None: 5000).
+    tol : float, default=1e-5
         Sinkhorn's iteration ends when the column sums are as near as this to 1/n_t, relative to
         it, in the Euclidean norm.
     name : str
-        Who asks, for the messages.
+        Who asks, for the message where POT is missing.
 
     Returns
     -------
-    coupling : ndarray of shape (n_s, n_t)
-    n_iter : int
-        Sinkhorn's iterations; 1 for the simplex method.
-
-    Warns
-    -----
-    ConvergenceWarning
-        Where the limit was reached.
+    plan : Plan
+        The coupling, of shape (n_s, n_t); the number of Sinkhorn's iterations, 1 for the simplex
+        method; and, where the limit was reached, a sentence that says so.
     """
     ot = import_pot(name)
     n_s, n_t = cost.shape
     a, b = np.full(n_s, 1 / n_s), np.full(n_t, 1 / n_t)
+    trouble = None
     if reg_e == 0:
         limit = _MAX_PIVOTS if max_iter is None else max_iter
         coupling, log = ot.emd(a, b, cost, numItermax=limit, log=True)
         if log["warning"] is not None:
-            warnings.warn(
-                f"{name}: the exact solver stopped after max_iter={limit} pivots ({log['warning']})"
-                " Raise max_iter, or take reg_e > 0.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        return coupling, 1
+            trouble = f"the exact solver stopped after {limit} pivots: {log['warning']}"
+        return Plan(coupling, 1, trouble)
     limit = _MAX_SINKHORN if max_iter is None else max_iter
     cost = cost - cost.min()  # a constant changes nothing but the exponentials' range
-    coupling, log = ot.sinkhorn(
-        a,
-        b,
-        cost,
-        reg_e,
-        method="sinkhorn" if cost.max() <= _MAX_EXPONENT * reg_e else "sinkhorn_log",
-        numItermax=limit,
-        stopThr=tol * np.linalg.norm(b),
-        log=True,
-        warn=False,
-    )
+    with np.errstate(over="ignore"):  # of what the iteration on logarithms reports besides
+        coupling, log = ot.sinkhorn(
+            a,
+            b,
+            cost,
+            reg_e,
+            method="sinkhorn" if cost.max() <= _MAX_EXPONENT * reg_e else "sinkhorn_log",
+            numItermax=limit,
+            stopThr=tol * np.linalg.norm(b),
+            log=True,
+            warn=False,
+        )
     error = log["err"][-1] / np.linalg.norm(b)
     if not error < tol:
-        warnings.warn(
-            f"{name}: Sinkhorn's iteration did not converge in max_iter={limit} iterations (the "
-            f"target rows' masses are off by {error:.1e}, tol={tol:.1e}). Raise max_iter or reg_e.",
-            ConvergenceWarning,
-            stacklevel=2,
+        trouble = (
+            f"Sinkhorn's iteration did not converge in {limit} iterations (the target rows' "
+            f"masses are off by {error:.1e}, tol={tol:.1e})."
         )
-    return coupling, int(log["niter"]) + 1
+    return Plan(coupling, int(log["niter"]) + 1, trouble)
 
 
-def class_regularised_plan(cost, classes, reg_e, reg_cl, *, n_rounds=10, **options):
+def class_regularised_plan(cost, classes, reg_e, reg_cl, *, n_rounds=10, **options) -> Plan:
     """Find a plan by which a target row gets its mass from source rows of few classes.
 
     Minimises <γ, cost> + reg_e Σ γ log γ + reg_cl Σ_j Σ_c (Σ_{i in c} γ_ij + ε)^(1/2), ε = 10^-3.
@@ -165,17 +169,15 @@ def class_regularised_plan(cost, classes, reg_e, reg_cl, *, n_rounds=10, **optio
 
     Returns
     -------
-    coupling : ndarray of shape (n_s, n_t)
-        The last plan.
-    n_iter : int
-        Sinkhorn's iterations for it.
+    plan : Plan
+        The last one.
     """
     members = np.equal(classes, np.unique(classes)[:, None]).astype(np.float64)
-    coupling, n_iter = transport_plan(cost, reg_e, **options)
+    plan = transport_plan(cost, reg_e, **options)
     for _ in range(n_rounds - 1):
-        slopes = 0.5 / np.sqrt(members @ coupling + 1e-3)
-        coupling, n_iter = transport_plan(cost + reg_cl * (members.T @ slopes), reg_e, **options)
-    return coupling, n_iter
+        slopes = 0.5 / np.sqrt(members @ plan.coupling + 1e-3)
+        plan = transport_plan(cost + reg_cl * (members.T @ slopes), reg_e, **options)
+    return plan
 
 
 def barycentres(coupling, Xs, Xt):

@@ -68,8 +68,8 @@ class JDOT(DelegatingEstimator):
     coupling_ : ndarray of shape (n_s, n_t)
         The last plan: the mass that goes from each source row to each target row. Not pickled.
     target_labels_ : ndarray of shape (n_t,) or (n_t, n_classes)
-        What the last plan carried to each target row: a number, or the weights of the classes,
-        which add up to 1. Not pickled.
+        What the estimator was trained on: a number for each target row, or the weights of the
+        classes, which add up to 1; carried over by the last plan, or the row's own. Not pickled.
     classes_ : ndarray of shape (n_classes,)
         The classes; only for a classifier.
     n_features_in_ : int
@@ -80,7 +80,8 @@ class JDOT(DelegatingEstimator):
     Warns
     -----
     ConvergenceWarning
-        Where the objective still changed after `max_iter` rounds.
+        Where the objective still changed after `max_iter` rounds, or the last plan of
+        ``reg_e > 0`` is not accurate.
 
     Raises
     ------
@@ -112,8 +113,10 @@ class JDOT(DelegatingEstimator):
     estimator minimises the same loss, up to its own penalty, which `objective_` does not contain:
     least squares for numbers. Others may let it rise a little.
 
-    *Labelled target rows* are trained on with their own label in addition to the labels carried
-    over, as the term Σ_j L(y_j, f(x_j)) / n_t over them; it is part of the objective.
+    *Labelled target rows* are trained on with their own label in the place of the labels carried
+    over, with the weight of any other row. In the plan their label counts as a prediction that is
+    certain: for f(x_j) stands y_j, from the first plan on, and the objective has the term Σ_j
+    L(y_j, f(x_j)) / n_t over them besides.
 
     *No target.* The estimator is fitted to the source.
 
@@ -183,13 +186,22 @@ class JDOT(DelegatingEstimator):
         alpha = (1 / largest if largest > 0 else 1.0) if self.alpha is None else self.alpha
         distances *= alpha
 
-        def learn(coupling):
-            self.target_labels_ = self._carried_labels(coupling, source.y)
-            self.estimator_ = self._fit_on_target(target, self.target_labels_)
-            return self._losses(source.y, target)
+        known = np.flatnonzero(target.labelled)
+        own = target.y[known]
 
+        def learn(coupling):
+            labels = self._carried_labels(coupling, source.y)
+            self.estimator_ = self._fit_on_target(target.X, labels, known, own)
+            self.target_labels_ = labels
+            losses, of_own = self._losses(source.y, target.X, known, own)
+            losses[:, known] = certain
+            return losses, of_own
+
+        certain = self._losses_of_known(source.y, own)
+        first = np.zeros(distances.shape)
+        first[:, known] = certain
         self.coupling_, self.objective_ = joint_transport(
-            distances, learn, self.reg_e, max_iter=self.max_iter, tol=self.tol, name=name
+            distances, first, learn, self.reg_e, max_iter=self.max_iter, tol=self.tol, name=name
         )
         self.n_iter_ = len(self.objective_)
 
@@ -200,37 +212,46 @@ class JDOT(DelegatingEstimator):
         members = np.equal(y, np.arange(len(self.classes_))[:, None]).astype(np.float64)
         return coupling.shape[1] * (members @ coupling).T
 
-    def _fit_on_target(self, target: Domain, carried):
-        """Fit the estimator to the target rows with the carried labels and with their own."""
-        known = np.flatnonzero(target.labelled)
+    def _fit_on_target(self, X, labels, known, own):
+        """Fit the estimator to the target rows; known labels replace what was carried to them."""
         if not is_classifier(self):
-            rows = np.concatenate([np.arange(len(target)), known])
-            return self._fit_estimator(target.X[rows], np.concatenate([carried, target.y[known]]))
-        rows, classes = np.nonzero(carried > _LEAST_WEIGHT)
-        weights = np.concatenate([carried[rows, classes], np.ones(len(known))])
-        rows = np.concatenate([rows, known])
-        classes = np.concatenate([classes, target.y[known]])
-        return self._fit_estimator(target.X[rows], classes, weights)
+            labels[known] = own
+            return self._fit_estimator(X, labels)
+        carried = labels[known]
+        labels[known] = np.equal(own[:, None], np.arange(labels.shape[1]))
+        # A class that all of its mass has left for rows of other known classes needs some row.
+        lost = labels.max(axis=0) <= _LEAST_WEIGHT
+        labels[np.ix_(known, lost)] = carried[:, lost]
+        rows, classes = np.nonzero(labels > _LEAST_WEIGHT)
+        return self._fit_estimator(X[rows], classes, labels[rows, classes])
 
-    def _losses(self, y, target: Domain):
-        """Return the losses of all labels at all target rows, and that of the target's own."""
-        known = np.flatnonzero(target.labelled)
+    def _losses(self, y, X, known, own):
+        """Return the losses of labels y at target rows, and the known rows' own in sum / n_t."""
+        n_t = X.shape[0]
         if is_classifier(self):
-            losses = class_losses(self.estimator_, target.X, self.classes_)
-            return losses[:, y].T, losses[known, target.y[known]].sum() / len(target)
-        predicted = np.asarray(self.estimator_.predict(target.X), dtype=np.float64)
+            losses = class_losses(self.estimator_, X, self.classes_)
+            return losses[:, y].T, losses[known, own].sum() / n_t
+        predicted = np.asarray(self.estimator_.predict(X), dtype=np.float64).ravel()
         unit = np.var(y) or 1.0
-        own = (target.y[known] - predicted[known]) ** 2
-        return (y[:, None] - predicted) ** 2 / unit, own.sum() / (unit * len(target))
+        of_own = ((own - predicted[known]) ** 2).sum() / (unit * n_t)
+        return (y[:, None] - predicted) ** 2 / unit, of_own
+
+    def _losses_of_known(self, y, own):
+        """Return the losses of labels y where the target's label is known."""
+        if is_classifier(self):
+            return -np.log(_LEAST_PROBABILITY) * np.not_equal(y[:, None], own)
+        return (y[:, None] - own) ** 2 / (np.var(y) or 1.0)
 
 
-def joint_transport(distances, learn, reg_e=0.0, *, max_iter=100, tol=1e-6, name="JDOT"):
+def joint_transport(distances, losses, learn, reg_e=0.0, *, max_iter=100, tol=1e-6, name="JDOT"):
     """Find a plan and a model in turns: block coordinate descent.
 
     Parameters
     ----------
     distances : ndarray of shape (n_s, n_t)
         What the features add to the cost of each pair.
+    losses : ndarray of shape (n_s, n_t)
+        What the labels add to it in the first plan.
     learn : callable
         Takes a plan, trains the model by it, and returns what the labels add to the cost of each
         pair, of shape (n_s, n_t), and what else the model adds to the objective, a float.
@@ -252,9 +273,9 @@ def joint_transport(distances, learn, reg_e=0.0, *, max_iter=100, tol=1e-6, name
         Where the objective still changed after `max_iter` rounds.
     """
     objective: list[float] = []
-    losses = 0.0
     while len(objective) < max_iter:
-        coupling, _ = transport_plan(distances + losses, reg_e, name=name)
+        plan = transport_plan(distances + losses, reg_e, name=name)
+        coupling = plan.coupling
         losses, rest = learn(coupling)
         value = np.vdot(coupling, distances) + np.vdot(coupling, losses) + rest
         if reg_e > 0:
@@ -269,6 +290,7 @@ def joint_transport(distances, learn, reg_e=0.0, *, max_iter=100, tol=1e-6, name
             ConvergenceWarning,
             stacklevel=2,
         )
+    plan.warn_of(name, "Raise reg_e, or take reg_e=0.")
     return coupling, np.array(objective)
 
 

@@ -218,8 +218,12 @@ def gaussian_transport(Xs, Xt, reg=1e-3, *, name="gaussian_transport"):
         return source_mean, target_mean, np.eye(r), basis
     # The map does not depend on the unit; this one keeps the numbers near 1.
     Cs, Ct = (X.T @ X / (len(X) * variance) + reg * np.eye(r) for X in (Xs, Xt))
-    with np.errstate(invalid="ignore"):  # a root of a negative rounding error, reported below
-        A, _ = ot.gaussian.bures_wasserstein_mapping(np.zeros(r), np.zeros(r), Cs, Ct)
+    try:
+        # The root of a negative rounding error is not a number.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            A, _ = ot.gaussian.bures_wasserstein_mapping(np.zeros(r), np.zeros(r), Cs, Ct)
+    except (ValueError, np.linalg.LinAlgError):  # it has no inverse
+        A = np.full((r, r), np.nan)
     if not np.isfinite(A).all():
         raise ValueError(
             f"reg={reg} is too small: with it the covariances of Xs and Xt ({r} features) are "

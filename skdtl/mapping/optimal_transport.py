@@ -13,6 +13,7 @@ from ..base import Domain
 from ._base import Mapper
 from ._transport import (
     METRICS,
+    Plan,
     barycentres,
     class_regularised_plan,
     cost_matrix,
@@ -66,9 +67,9 @@ class OTMapping(Mapper):
         With `reg_cl`: how many plans are made, each with the penalty's tangent at the one before;
         the first ignores the classes.
     max_iter : int >= 1 or None, default=None
-        Limit of Sinkhorn's iterations (None: 1000), or with ``reg_e=0`` of the simplex method's
+        Limit of Sinkhorn's iterations (None: 5000), or with ``reg_e=0`` of the simplex method's
         pivots (None: ten million).
-    tol : float > 0, default=1e-7
+    tol : float > 0, default=1e-5
         Sinkhorn's iteration ends when the error of the target rows' masses is less, relative to
         the masses, in the Euclidean norm.
 
@@ -198,7 +199,7 @@ class OTMapping(Mapper):
         norm="median",
         n_rounds=10,
         max_iter=None,
-        tol=1e-7,
+        tol=1e-5,
     ):
         self.estimator = estimator
         self.reg_e = reg_e
@@ -223,7 +224,9 @@ class OTMapping(Mapper):
         if target is source:
             self.coupling_, self.n_iter_ = np.eye(len(source)) / len(source), 1
         else:
-            self.coupling_, self.n_iter_ = self._plan(source, target, name)
+            plan = self._plan(source, target, name)
+            plan.warn_of(name, "Raise max_iter or reg_e.")
+            self.coupling_, self.n_iter_ = plan.coupling, plan.n_iter
         moved = barycentres(self.coupling_, source.X, target.X)
         self.X_fit_, places = np.unique(source.X, axis=0, return_inverse=True)
         places = places.ravel()  # a column in some versions of numpy
@@ -231,7 +234,7 @@ class OTMapping(Mapper):
         np.add.at(self.displacements_, places, moved - source.X)
         self.displacements_ /= np.bincount(places)[:, None]
 
-    def _plan(self, source: Domain, target: Domain, name: str) -> tuple[np.ndarray, int]:
+    def _plan(self, source: Domain, target: Domain, name: str) -> Plan:
         cost = cost_matrix(source.X, target.X, self.metric)
         if self.norm is not None:
             # Where more than half of the pairs are of equal rows, the median is zero.
