@@ -18,7 +18,7 @@ _MAX_EXPONENT = 500.0
 
 # The simplex method ends by itself; a limit is for users who want one.
 _MAX_PIVOTS = 10_000_000
-_MAX_SINKHORN = 5000
+_MAX_SINKHORN = 1000
 
 
 def import_pot(name: str):
@@ -79,6 +79,7 @@ class Plan(NamedTuple):
     coupling: np.ndarray
     n_iter: int
     trouble: str | None  # why it is not the best one, for `warn_of`
+    scalings: tuple[np.ndarray, np.ndarray] | None  # logarithms of Sinkhorn's vectors
 
     def warn_of(self, name: str, advice: str) -> None:
         """Warn where the solver stopped early."""
@@ -86,7 +87,9 @@ class Plan(NamedTuple):
             warnings.warn(f"{name}: {self.trouble} {advice}", ConvergenceWarning, stacklevel=4)
 
 
-def transport_plan(cost, reg_e=0.0, *, max_iter=None, tol=1e-5, name="Optimal transport") -> Plan:
+def transport_plan(
+    cost, reg_e=0.0, *, max_iter=None, tol=1e-5, name="Optimal transport", start=None
+) -> Plan:
     """Find the cheapest way to move the mass of the source rows to the target rows.
 
     Minimises <γ, cost> + reg_e Σ γ log γ over all γ ≥ 0 whose rows sum to 1/n_s and whose columns
@@ -99,18 +102,21 @@ def transport_plan(cost, reg_e=0.0, *, max_iter=None, tol=1e-5, name="Optimal tr
     reg_e : float, default=0.0
         Weight of the entropy; 0 solves the linear program by the network simplex method.
     max_iter : int or None, default=None
-        Limit of pivots (None: ten million) or of Sinkhorn's iterations (None: 5000).
+        Limit of pivots (None: ten million) or of Sinkhorn's iterations (None: 1000).
     tol : float, default=1e-5
         Sinkhorn's iteration ends when the column sums are as near as this to 1/n_t, relative to
         it, in the Euclidean norm.
     name : str
         Who asks, for the message where POT is missing.
+    start : Plan or None, default=None
+        The plan of similar costs and the same `reg_e`, from which Sinkhorn's iteration starts.
 
     Returns
     -------
     plan : Plan
         The coupling, of shape (n_s, n_t); the number of Sinkhorn's iterations, 1 for the simplex
-        method; and, where the limit was reached, a sentence that says so.
+        method; where the limit was reached, a sentence that says so; and what another iteration
+        can start from.
     """
     ot = import_pot(name)
     n_s, n_t = cost.shape
@@ -121,16 +127,18 @@ def transport_plan(cost, reg_e=0.0, *, max_iter=None, tol=1e-5, name="Optimal tr
         coupling, log = ot.emd(a, b, cost, numItermax=limit, log=True)
         if log["warning"] is not None:
             trouble = f"the exact solver stopped after {limit} pivots: {log['warning']}"
-        return Plan(coupling, 1, trouble)
+        return Plan(coupling, 1, trouble, None)
     limit = _MAX_SINKHORN if max_iter is None else max_iter
     cost = cost - cost.min()  # a constant changes nothing but the exponentials' range
+    logarithms = cost.max() > _MAX_EXPONENT * reg_e
     with np.errstate(over="ignore"):  # of what the iteration on logarithms reports besides
         coupling, log = ot.sinkhorn(
             a,
             b,
             cost,
             reg_e,
-            method="sinkhorn" if cost.max() <= _MAX_EXPONENT * reg_e else "sinkhorn_log",
+            method="sinkhorn_log" if logarithms else "sinkhorn",
+            warmstart=None if start is None else start.scalings,
             numItermax=limit,
             stopThr=tol * np.linalg.norm(b),
             log=True,
@@ -142,7 +150,11 @@ def transport_plan(cost, reg_e=0.0, *, max_iter=None, tol=1e-5, name="Optimal tr
             f"Sinkhorn's iteration did not converge in {limit} iterations (the target rows' "
             f"masses are off by {error:.1e}, tol={tol:.1e})."
         )
-    return Plan(coupling, int(log["niter"]) + 1, trouble)
+    if logarithms:
+        scalings = log["log_u"], log["log_v"]
+    else:
+        scalings = np.log(log["u"]), np.log(log["v"])
+    return Plan(coupling, int(log["niter"]) + 1, trouble, scalings)
 
 
 def class_regularised_plan(cost, classes, reg_e, reg_cl, *, n_rounds=10, **options) -> Plan:
@@ -176,7 +188,8 @@ def class_regularised_plan(cost, classes, reg_e, reg_cl, *, n_rounds=10, **optio
     plan = transport_plan(cost, reg_e, **options)
     for _ in range(n_rounds - 1):
         slopes = 0.5 / np.sqrt(members @ plan.coupling + 1e-3)
-        plan = transport_plan(cost + reg_cl * (members.T @ slopes), reg_e, **options)
+        changed = cost + reg_cl * (members.T @ slopes)
+        plan = transport_plan(changed, reg_e, **options, start=plan)
     return plan
 
 

@@ -67,7 +67,7 @@ class OTMapping(Mapper):
         With `reg_cl`: how many plans are made, each with the penalty's tangent at the one before;
         the first ignores the classes.
     max_iter : int >= 1 or None, default=None
-        Limit of Sinkhorn's iterations (None: 5000), or with ``reg_e=0`` of the simplex method's
+        Limit of Sinkhorn's iterations (None: 1000), or with ``reg_e=0`` of the simplex method's
         pivots (None: ten million).
     tol : float > 0, default=1e-5
         Sinkhorn's iteration ends when the error of the target rows' masses is less, relative to
