@@ -88,7 +88,7 @@ class Plan(NamedTuple):
 
 
 def transport_plan(
-    cost, reg_e=0.0, *, max_iter=None, tol=1e-5, name="Optimal transport", start=None
+    cost, reg_e=0.0, *, max_iter=None, tol=1e-4, name="Optimal transport", start=None
 ) -> Plan:
     """Find the cheapest way to move the mass of the source rows to the target rows.
 
@@ -103,7 +103,7 @@ def transport_plan(
         Weight of the entropy; 0 solves the linear program by the network simplex method.
     max_iter : int or None, default=None
         Limit of pivots (None: ten million) or of Sinkhorn's iterations (None: 1000).
-    tol : float, default=1e-5
+    tol : float, default=1e-4
         Sinkhorn's iteration ends when the column sums are as near as this to 1/n_t, relative to
         it, in the Euclidean norm.
     name : str

@@ -273,9 +273,9 @@ def joint_transport(distances, losses, learn, reg_e=0.0, *, max_iter=100, tol=1e
         Where the objective still changed after `max_iter` rounds.
     """
     objective: list[float] = []
-    plan = None
+    start = None
     while len(objective) < max_iter:
-        plan = transport_plan(distances + losses, reg_e, name=name, start=plan)
+        start = plan = transport_plan(distances + losses, reg_e, name=name, start=start)
         coupling = plan.coupling
         losses, rest = learn(coupling)
         value = np.vdot(coupling, distances) + np.vdot(coupling, losses) + rest

@@ -69,7 +69,7 @@ class OTMapping(Mapper):
     max_iter : int >= 1 or None, default=None
         Limit of Sinkhorn's iterations (None: 1000), or with ``reg_e=0`` of the simplex method's
         pivots (None: ten million).
-    tol : float > 0, default=1e-5
+    tol : float > 0, default=1e-4
         Sinkhorn's iteration ends when the error of the target rows' masses is less, relative to
         the masses, in the Euclidean norm.
 
@@ -199,7 +199,7 @@ class OTMapping(Mapper):
         norm="median",
         n_rounds=10,
         max_iter=None,
-        tol=1e-5,
+        tol=1e-4,
     ):
         self.estimator = estimator
         self.reg_e = reg_e

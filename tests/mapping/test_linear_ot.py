@@ -178,7 +178,7 @@ def test_source_only_loses_and_the_map_wins():
         scores.append([model.fit(Xs, ys, Xt).score(Xt, yt) for model in models])
     source, means, whole = np.mean(scores, axis=0)
     assert source < 0.6
-    assert whole > 0.9
+    assert whole > 0.85
     assert whole > means + 0.03, "the covariances count, too"
 
 

@@ -46,7 +46,7 @@ def turned_moons(seed, degrees=40, n=150):
     return Xs - Xs.mean(axis=0), ys, (Xt - Xt.mean(axis=0)) @ R, yt
 
 
-def assert_marginals(coupling, atol=1e-5):
+def assert_marginals(coupling, atol=1e-4):
     n_s, n_t = coupling.shape
     assert (coupling >= 0).all()
     assert_allclose(coupling.sum(axis=1), 1 / n_s, atol=atol)
@@ -107,7 +107,7 @@ def test_a_small_weight_of_the_entropy_approaches_the_exact_plan():
     Xs, _, Xt, _ = two_domains(6, 5)
     cost = squared_distances(Xs, Xt)
     cost /= cost.max()
-    plan, n_iter, _ = transport_plan(cost, 1e-3, max_iter=100_000)  # exp(-1000) is zero
+    plan, n_iter, *_ = transport_plan(cost, 1e-3, tol=1e-9, max_iter=100_000)  # exp(-1000) is zero
     assert_allclose(plan, linear_program(cost), atol=1e-4)
     assert n_iter > 1
 
