@@ -30,6 +30,7 @@ KEEP_ROWS: dict[str, dict | None] = {
     "JGSA": {"kernel": "linear"},
     "MTLF": None,
     "MTLFRegressor": None,
+    "OTMapping": None,
     "SSTCA": {"kernel": "linear"},
     "TCA": {"kernel": "linear"},
     "TJM": {"kernel": "linear"},

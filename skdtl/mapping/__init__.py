@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from .ddc import DDC, DDCRegressor
     from .gfk import GFK
     from .jda import JDA
+    from .jdot import JDOT
     from .jgsa import JGSA
+    from .linear_ot import LinearOTMapping
+    from .optimal_transport import OTMapping
     from .sstca import SSTCA
     from .subspace_alignment import SubspaceAlignment
     from .tca import TCA
@@ -25,7 +28,10 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DDCRegressor": ".ddc",
         "GFK": ".gfk",
         "JDA": ".jda",
+        "JDOT": ".jdot",
         "JGSA": ".jgsa",
+        "LinearOTMapping": ".linear_ot",
+        "OTMapping": ".optimal_transport",
         "SSTCA": ".sstca",
         "SubspaceAlignment": ".subspace_alignment",
         "TCA": ".tca",
