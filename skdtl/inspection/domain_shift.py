@@ -11,7 +11,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_array, check_random_state
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import _num_samples
 
 from .._params import Int
 from ..discrepancy import mmd2, proxy_a_distance
@@ -80,8 +80,8 @@ def joint_projection(Xs, Xt, n_components=2):
         products = products - along[:, None] - along + mean @ mean
         scatter = roots[:, None] * products * roots
         values, U = _leading_eigenvectors(scatter, n_components)
-        U = roots[:, None] * U
-        V = X.T @ U - np.outer(mean, U.sum(axis=0))
+        # The rows' mean needs no subtraction here: U is orthogonal to the roots of the weights.
+        V = X.T @ (roots[:, None] * U)
         V /= np.where(values > 0, np.sqrt(values), 1)
     V = V * np.where(values > 0, np.sign(V[np.abs(V).argmax(axis=0), np.arange(n_components)]), 0)
     P, total = X @ V - mean @ V, np.trace(scatter)
@@ -269,8 +269,7 @@ class DomainShiftDisplay:
         ValueError
             Where a domain has no rows, or rows and labels differ in number.
         """
-        check_is_fitted(estimator)
-        steps = list(_steps(estimator))
+        steps = _steps(estimator)
         maps = [k for k, step in enumerate(steps) if _takes_domain(step)]
         if not maps:
             raise AttributeError(

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from skdtl import TCA, DomainShiftDisplay, SourceOnly, stack
 from skdtl.discrepancy import mmd2, proxy_a_distance
 from skdtl.inspection._drawing import COLOURS
-from skdtl.inspection.domain_shift import joint_projection
+from skdtl.inspection.domain_shift import _measure_text, joint_projection
 from skdtl.mapping._base import Mapper
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -159,10 +159,10 @@ def test_steps_of_a_pipeline():
     As, At = scaler.transform(Xs), scaler.transform(Xt)
     mapper = TwoMaps(estimator="passthrough")
     last = make_pipeline(StandardScaler(), "passthrough", TwoMaps())
-    middle = make_pipeline(make_pipeline(StandardScaler()), mapper, PCA(1), LogisticRegression())
+    middle = make_pipeline(make_pipeline(StandardScaler(), mapper), PCA(1), LogisticRegression())
     for model, options in (
         (last, {"twomaps__sample_domain": domain}),
-        (middle, {"twomaps__sample_domain": domain}),
+        (middle, {"pipeline__twomaps__sample_domain": domain}),
     ):
         display = from_estimator(model.fit(X, y, **options), Xs, ys, Xt, yt)
         assert_allclose(display.Xs, As)
@@ -240,6 +240,18 @@ def test_more_than_two_columns_are_projected_each_panel_for_itself():
         assert y[0] < joined[:, 1].min() and y[1] > joined[:, 1].max()
         # The discrepancy is that of all columns.
         assert display.discrepancies_[panel] == pytest.approx(mmd2(A, B, biased=False))
+
+
+def test_a_projection_is_drawn_on_one_scale_with_all_its_rows():
+    X = np.zeros((101, 3))
+    X[:100, 0] = 3 * (-1.0) ** np.arange(100)  # most of the variance
+    X[100, 1] = 20.0  # the widest range
+    axes = from_arrays(X, X, X, X).axes_[0]
+    x, y = axes.get_xlim(), axes.get_ylim()
+    assert x[1] - x[0] == pytest.approx(y[1] - y[0]) == pytest.approx(22)
+    assert sum(x) / 2 == pytest.approx(0, abs=1e-9)
+    assert sum(y) / 2 == pytest.approx(10 - 20 / 101)
+    assert from_arrays(X[:, :2], X[:, :2], X, X).axes_[0].get_ylim()[1] < 22  # columns have units
 
 
 def test_one_column_is_a_strip_for_each_domain():
@@ -400,8 +412,7 @@ def test_discrepancies():
     same = from_arrays(*[Xs] * 4)
     assert same.discrepancies_[0] < 0
     assert titles(same)[0] == f"before: MMD² \N{MINUS SIGN}{-same.discrepancies_[0]:.3f}"
-    tiny = from_arrays(*[np.zeros((5, 2))] * 4)
-    assert titles(tiny)[0] == "before: MMD² 0.000"
+    assert _measure_text("mmd", -0.0002) == _measure_text("mmd", 0.0002) == "MMD² 0.000"
 
 
 # -- many rows ------------------------------------------------------------------------------------
@@ -476,11 +487,12 @@ def test_axes_of_ones_own():
             plain.plot(wrong)
 
 
-@pytest.mark.parametrize("kind", ["classes", "many", "numbers"])
+@pytest.mark.parametrize("kind", ["short", "classes", "many", "numbers"])
 def test_nothing_overlaps(kind):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 6))
     y = {
+        "short": np.arange(400) % 2,
         "classes": np.array(["adenocarcinoma of the lung", "squamous"])[rng.integers(0, 2, 400)],
         "many": np.char.add("thing ", (np.arange(400) % 40).astype(str)),
         "numbers": rng.normal(size=400) * 1000,
@@ -497,6 +509,8 @@ def test_nothing_overlaps(kind):
             texts += [text for place, text in ticks if low <= place <= high]
     boxes = [text.get_window_extent() for text in texts]
     boxes += [axes.get_window_extent() for axes in display.axes_]
+    left, right = boxes[-2:]
+    assert right.x0 - left.x1 < figure.dpi  # the panels stand side by side, not an inch apart
     if display.colorbar_:
         boxes.append(display.colorbar_.ax.get_tightbbox())
     for k, box in enumerate(boxes):
