@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
     from .domains import encode_domain, split_domains, stack
-    from .inspection import InstanceWeightsDisplay
+    from .inspection import DomainShiftDisplay, InstanceWeightsDisplay
     from .instances import (
         BIW,
         KLIEP,
@@ -72,6 +72,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DeepTransferClassifier": ".deep",
         "DeepTransferRegressor": ".deep",
         "DiscriminatorWeighting": ".instances",
+        "DomainShiftDisplay": ".inspection",
         "ExpBoost": ".instances",
         "ExpBoostR2": ".instances",
         "Festra": ".instances",
