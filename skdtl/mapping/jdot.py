@@ -275,7 +275,7 @@ def joint_transport(distances, losses, learn, reg_e=0.0, *, max_iter=100, tol=1e
     objective: list[float] = []
     start = None
     while len(objective) < max_iter:
-        start = plan = transport_plan(distances + losses, reg_e, name=name, start=start)
+        start = plan = transport_plan(distances + losses, reg_e, tol=1e-6, name=name, start=start)
         coupling = plan.coupling
         losses, rest = learn(coupling)
         value = np.vdot(coupling, distances) + np.vdot(coupling, losses) + rest

@@ -165,7 +165,7 @@ def squeezed(seed, n=150):
     y = np.arange(2 * n) % 2
     X = rng.normal(size=(2 * n, 3))
     X[:, 0] += 3 * y
-    S = np.array([[1.0, 0.9, 0.0], [0.9, 1.2, 0.0], [0.0, 0.0, 0.5]])
+    S = np.array([[1.0, 1.8, 0.0], [1.8, 4.0, 0.0], [0.0, 0.0, 0.5]])
     X[n:] = X[n:] @ S + [6.0, -1.0, 0.0]
     return X[:n], y[:n], X[n:], y[n:]
 
@@ -179,7 +179,7 @@ def test_source_only_loses_and_the_map_wins():
     source, means, whole = np.mean(scores, axis=0)
     assert source < 0.6
     assert whole > 0.85
-    assert whole > means + 0.03, "the covariances count, too"
+    assert whole > means + 0.1, "the covariances count, too"
 
 
 def test_regression_and_labelled_target_rows():
