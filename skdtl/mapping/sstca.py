@@ -203,7 +203,7 @@ class SSTCA(KernelMapper):
     *Solution.* For γ = 0 and λ = 0 the problem is that of TCA, and for λ = 0 it is solved as fast.
     Otherwise the first matrix is factorised: among the features, at a cost of n D² + D³ operations
     for D of them, where the kernel is "linear" with no more features than rows or has an
-    approximation; else, at about 2 n³ operations and 16 n² bytes, as a matrix of all pairs. With an
+    approximation; else, at about 2 n³ operations and 24 n² bytes, as a matrix of all pairs. With an
     approximation and λ > 0 each row's features are computed for its neighbours, too, and finding
     the neighbours among a million rows can take longer than all the rest: set λ = 0 there.
 

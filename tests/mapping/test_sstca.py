@@ -317,7 +317,7 @@ def test_mu_weighs_size_against_the_distance_of_the_means():
 def test_a_mu_below_rounding_error():
     Xs, _, Xt = two_domains(150, 100)
     ys, _ = labels_of("classes", Xs, Xt)
-    with pytest.raises(ValueError, match=r"mu=1.0e-15 is smaller than the rounding error"):
+    with pytest.raises(ValueError, match=r"mu=1\.0e-15 is smaller than the rounding error"):
         SSTCA(2, kernel="rbf", gamma=1e-3, mu=1e-15, lam=1e4).fit(Xs, ys, Xt)
     Z = SSTCA(2, kernel="rbf", gamma=1e-3, mu=1e-8, lam=1e4).fit(Xs, ys, Xt).transform(Xt)
     assert Z.std(axis=0).min() > 1e-3
