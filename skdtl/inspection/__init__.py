@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
+    from .domain_shift import DomainShiftDisplay
     from .instance_weights import InstanceWeightsDisplay
 
 __getattr__, __dir__, __all__ = lazy_attributes(
-    __name__, {"InstanceWeightsDisplay": ".instance_weights"}
+    __name__,
+    {"DomainShiftDisplay": ".domain_shift", "InstanceWeightsDisplay": ".instance_weights"},
 )

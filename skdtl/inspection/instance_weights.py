@@ -10,13 +10,11 @@ from sklearn.base import is_regressor
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from .._lazy import MissingExtraError
 from ..domains import check_sample_domain, is_missing_label, label_column, tidy_labels
+from ._drawing import COLOURS, label_name, pyplot
 
 __all__ = ["InstanceWeightsDisplay", "WeightGroup", "weight_groups"]
 
-# Okabe and Ito's colours, which people with any kind of colour vision tell apart.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
 LINES = ("-", "--", ":", "-.")
 
 
@@ -327,7 +325,7 @@ class InstanceWeightsDisplay:
         weights, y, sources, path = self._checked()
         if kind == "path" and path is None:
             raise ValueError("kind='path' draws weights over rounds, but no path was given.")
-        plt = _pyplot()
+        plt = pyplot("InstanceWeightsDisplay")
         self.groups_ = weight_groups(weights, y, sources, intervals=self.intervals)
         if ax is None:
             height = 1.4 + 0.4 * len(self.groups_) if kind == "distribution" else 4.0
@@ -437,18 +435,4 @@ def _colour(group: WeightGroup) -> str:
 def _label_name(label) -> str:
     if isinstance(label, tuple):
         return f"{label[0]:.3g} to {label[1]:.3g}"
-    return f"{label:g}" if isinstance(label, float) else str(label)
-
-
-def _pyplot():
-    try:
-        import matplotlib.pyplot as plt
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "matplotlib":
-            raise
-        raise MissingExtraError(
-            "InstanceWeightsDisplay draws with matplotlib, which is not installed: "
-            "pip install 'skdtl[plot]'",
-            name="matplotlib",
-        ) from error
-    return plt
+    return label_name(label)

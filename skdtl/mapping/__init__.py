@@ -3,11 +3,38 @@
 from typing import TYPE_CHECKING
 
 from .._lazy import lazy_attributes
-from .tca import TCA
 
 if TYPE_CHECKING:
+    from .bda import BDA
+    from .coral import CORAL
     from .ddc import DDC, DDCRegressor
+    from .gfk import GFK
+    from .jda import JDA
+    from .jdot import JDOT
+    from .jgsa import JGSA
+    from .linear_ot import LinearOTMapping
+    from .optimal_transport import OTMapping
+    from .sstca import SSTCA
+    from .subspace_alignment import SubspaceAlignment
+    from .tca import TCA
+    from .tjm import TJM
 
 __getattr__, __dir__, __all__ = lazy_attributes(
-    __name__, {"DDC": ".ddc", "DDCRegressor": ".ddc"}, ["TCA"]
+    __name__,
+    {
+        "BDA": ".bda",
+        "CORAL": ".coral",
+        "DDC": ".ddc",
+        "DDCRegressor": ".ddc",
+        "GFK": ".gfk",
+        "JDA": ".jda",
+        "JDOT": ".jdot",
+        "JGSA": ".jgsa",
+        "LinearOTMapping": ".linear_ot",
+        "OTMapping": ".optimal_transport",
+        "SSTCA": ".sstca",
+        "SubspaceAlignment": ".subspace_alignment",
+        "TCA": ".tca",
+        "TJM": ".tjm",
+    },
 )

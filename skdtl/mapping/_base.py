@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
 
 from .._params import HasMethod, OneOf
 from ..base import DelegatingEstimator, Domain, DomainTransformerMixin
@@ -65,3 +67,36 @@ class Mapper(DomainTransformerMixin, DelegatingEstimator):
         # The wrapped estimator sees mapped rows, which are dense.
         tags.input_tags.sparse = self._takes_sparse
         return tags
+
+
+class InvertibleMapper(Mapper):
+    """Base class of mappers that also lead back; a subclass writes ``_unmap(Z, domain)``."""
+
+    def inverse_transform(self, X, domain="target"):
+        """Lead mapped rows back to the features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_out)
+            Mapped rows.
+        domain : {"target", "source"}, default="target"
+            The domain whose map is undone.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+        """
+        if domain not in ("source", "target"):
+            raise ValueError(f"domain must be 'source' or 'target'; got {domain!r}.")
+        check_is_fitted(self)
+        Z = check_array(X, dtype=[np.float64, np.float32], estimator=self, input_name="X")
+        if Z.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {Z.shape[1]} features, but {type(self).__name__} maps to "
+                f"{self._n_features_out}."
+            )
+        return self._unmap(Z, domain)
+
+    @abstractmethod
+    def _unmap(self, Z, domain: str):
+        """Undo the map of one domain, "source" or "target"."""

@@ -39,9 +39,14 @@ class KernelMapper(Mapper):
         "max_iter": Int(1),
     }
 
+    _default_components: ClassVar[int] = 10
+
     @abstractmethod
     def _find(self, space, source: Domain, target: Domain):
-        """Return eigenvalues, W (for a FeatureSpace Xᵀ W) and the rounds of the eigensolver."""
+        """Return eigenvalues, W (for a FeatureSpace Xᵀ W), rounds of the eigensolver.
+
+        A fourth entry is taken for the `squares` of ``_set_components``.
+        """
 
     def _fit_maps(self, source: Domain, target: Domain):
         space = self._fit_space(source, target)
@@ -52,7 +57,7 @@ class KernelMapper(Mapper):
         return space.map(W)[: len(source)].astype(source.X.dtype, copy=False)
 
     def _asked_components(self) -> int:
-        return 10 if self.n_components is None else self.n_components
+        return self._default_components if self.n_components is None else self.n_components
 
     def _fit_space(self, source: Domain, target: Domain):
         """Settle the kernel, and return the rows of both domains in its feature space."""
@@ -104,10 +109,11 @@ class KernelMapper(Mapper):
         landmarks = self.kernel_map_.components_
         return partial(self._kernel_matrix, Y=landmarks), self.kernel_map_.normalization_.T
 
-    def _set_components(self, space, values, W, n_iter):
+    def _set_components(self, space, values, W, n_iter, squares=None):
         """Keep what maps rows, in the scale that gives the first component the variance 1.
 
-        Returns W in this scale.
+        `squares` is the sum of squared deviations of the component that is to have the variance 1,
+        where this is not the first one with its eigenvalue. Returns W in this scale.
         """
         n, m = space.n_rows, self._asked_components()
         if not len(values):
@@ -120,14 +126,14 @@ class KernelMapper(Mapper):
             if self.approximation is not None:
                 space_name = f"features that stand for the kernel (n_basis={self.n_basis})"
             warnings.warn(
-                f"n_components={m}, but Xs and Xt vary in only {len(values)} directions of the "
+                f"n_components={m}, but Xs and Xt give only {len(values)} directions in the "
                 f"{space_name}: that many are kept.",
                 UserWarning,
                 stacklevel=2,
             )
         self.eigenvalues_, self.n_iter_ = values, n_iter
         self.n_components_ = self._n_features_out = len(values)
-        W = W * np.sqrt(n / values[0])
+        W = W * np.sqrt(n / (values[0] if squares is None else squares))
         if isinstance(space, FeatureSpace):
             self.components_ = W.T
         else:

@@ -10,6 +10,9 @@ leading eigenvectors of
 and a row x is mapped to Wᵀ k(x). The methods differ in E and G. The first matrix is diagonal but
 for a term of low rank, so that its inverse square root is known, and products with K, or moments
 of explicit features, are all that is needed: nothing here decomposes a matrix of all pairs.
+
+Two further terms are possible: labels F among the rows' scatter, K H (s I + F Fᵀ) H K, and a sparse
+matrix N of neighbours, K (E Eᵀ + N) K + mu G, for which alone a matrix of all pairs is factorised.
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ __all__ = [
     "FeatureSpace",
     "KernelSpace",
     "class_mean_differences",
+    "column_signs",
     "joined",
+    "leading_eigenvectors",
     "linear_transfer_components",
     "mean_difference",
     "transfer_components",
@@ -84,8 +89,23 @@ def class_mean_differences(ys, yt, n_classes):
     )
 
 
-def transfer_components(K, E, n_components, mu=1.0, *, penalty=None, tol=1e-10, max_iter=200):
+def transfer_components(
+    K,
+    E,
+    n_components,
+    mu=1.0,
+    *,
+    penalty=None,
+    labels=None,
+    spread=1.0,
+    neighbours=None,
+    tol=1e-10,
+    max_iter=200,
+):
     """Find the leading eigenvectors of (K E Eᵀ K + mu G)^-1 K H K by products with K.
+
+    With labels F and neighbours N they are those of
+    (K (E Eᵀ + N) K + mu G)^-1 K H (spread I + F Fᵀ) H K.
 
     Parameters
     ----------
@@ -100,6 +120,13 @@ def transfer_components(K, E, n_components, mu=1.0, *, penalty=None, tol=1e-10, 
         Weight of the penalty on the size of the eigenvectors.
     penalty : ndarray of shape (n,), default=None
         The diagonal of G, positive; None means ones.
+    labels : ndarray of shape (n, r), default=None
+        F; None means zeros.
+    spread : float, default=1.0
+        Weight of the rows' scatter beside the labels.
+    neighbours : sparse array of shape (n, n), default=None
+        N, symmetric and positive semi-definite, with N 1 = 0; None means zeros. With it a matrix
+        of all pairs is factorised.
     tol, max_iter : float, int
         See `TCA`.
 
@@ -108,8 +135,9 @@ def transfer_components(K, E, n_components, mu=1.0, *, penalty=None, tol=1e-10, 
     eigenvalues : ndarray of shape (m,)
         In descending order; m < n_components where the others are zero.
     W : ndarray of shape (n, m)
-        Eigenvectors with Wᵀ (K E Eᵀ K + mu G) W = I. The rows are mapped to K W, whose columns
-        have the eigenvalues for their sums of squared deviations from the mean.
+        Eigenvectors with Wᵀ P W = I, P the matrix that is inverted. The rows are mapped to K W,
+        whose columns have, without labels, the eigenvalues for their sums of squared deviations
+        from the mean.
     n_iter : int
         Rounds of the eigensolver.
     """
@@ -120,12 +148,18 @@ def transfer_components(K, E, n_components, mu=1.0, *, penalty=None, tol=1e-10, 
     scale = 1.0 if penalty is None else _inverse_root(penalty)
 
     def product(V):
-        return scale * _times(K, _centred(_times(K, scale * V)))
+        return scale * _times(K, _scattered(_times(K, scale * V), labels, spread))
 
-    values, W, n_iter = _solve(
-        product, scale * _times(K, _columns(E)), mu, n_components, tol, max_iter
+    smoothness = None
+    if neighbours is not None:
+        smoothness = _times(K, neighbours @ K)
+        if penalty is not None:
+            smoothness *= scale * scale.T
+    values, W, n_iter = leading_eigenvectors(
+        product, scale * _times(K, _columns(E)), mu, n_components, tol, max_iter, smoothness
     )
-    return values, _with_fixed_signs(scale * W), n_iter
+    W = scale * W
+    return values, W * column_signs(W), n_iter
 
 
 def linear_transfer_components(
@@ -170,6 +204,15 @@ class KernelSpace:
     def components(self, E, n_components, mu=1.0, **options):
         """Return `transfer_components` of these rows: eigenvalues, W of shape (n, m), rounds."""
         return transfer_components(self.K, E, n_components, mu, **options)
+
+    @property
+    def mean_square(self):
+        """The mean of the rows' squared lengths."""
+        return float(np.trace(self.K, dtype=np.float64)) / self.n_rows
+
+    def coefficients(self, W, values, E, mu=1.0, penalty=None):
+        """Return W, the rows' coefficients, whatever the problem was."""
+        return W
 
     def map(self, W):
         """Return the mapped rows K W, of shape (n, m)."""
@@ -248,9 +291,22 @@ class FeatureSpace:
         scatter -= n * np.outer(shift, shift)
         mean = about + shift
         gram = scatter + n * np.outer(mean, mean)
-        if np.trace(scatter) <= (n * np.finfo(float).eps) ** 2 * np.trace(gram):
-            scatter[:] = 0  # rounding error of the mean of equal rows
+        # What equal rows leave: the rounding error of their mean, squared if they were centred.
+        error = (n * np.finfo(float).eps) ** (2 if about is not None and about.any() else 1)
+        if np.trace(scatter) <= error * np.trace(gram):
+            scatter[:] = 0
         return gram, scatter
+
+    @cached_property
+    def mean_square(self):
+        """The mean of the rows' squared lengths."""
+        if self.narrow:
+            return float(np.trace(self.moments[0])) / self.n_rows
+        squares = 0.0
+        for _, block in self.blocks():
+            entries = block.data if scipy.sparse.issparse(block) else block.ravel()
+            squares += float(entries @ entries)
+        return squares / self.n_rows
 
     def penalised_gram(self, penalty=None):
         """Return Xᵀ G^-1 X for the diagonal of G; None means ones."""
@@ -272,6 +328,38 @@ class FeatureSpace:
         sums = sum(block.T @ E[rows] for rows, block in self.blocks(mixed=False))
         return sums if self.mixing is None else self.mixing.T @ sums
 
+    def rows(self, numbers):
+        """Return the features of some rows, by their numbers in ascending order."""
+        ends = np.cumsum([part.shape[0] for part in self.parts])
+        chosen = np.split(numbers, np.searchsorted(numbers, ends[:-1]))
+        starts = ends - [part.shape[0] for part in self.parts]
+        found = joined(
+            [part[rows - start] for part, rows, start in zip(self.parts, chosen, starts)]
+        )
+        found = found.astype(np.float64, copy=False)
+        if self.feature_map is not None:
+            found = self.feature_map(found)
+        return found if self.mixing is None else found @ self.mixing
+
+    def smoothness(self, neighbours):
+        """Return Xᵀ N X for a sparse N with N 1 = 0: block by block, with the rows' neighbours."""
+        d, neighbours = self.n_features, scipy.sparse.csr_array(neighbours)
+        total, about = np.zeros((d, d)), None
+        # A block has several times as many neighbours as rows.
+        size = max(1, BLOCK_SIZE // (d * (1 + neighbours.nnz // self.n_rows)))
+        for block in gen_batches(self.n_rows, size):
+            weights = neighbours[block]
+            own = np.arange(self.n_rows)[block]
+            found = np.union1d(weights.indices, own)
+            near = self.rows(found)
+            if not scipy.sparse.issparse(near):
+                # N X does not change by an offset, but its rounding error does.
+                about = near[0] if about is None else about
+                near = near - about
+            product = near[np.searchsorted(found, own)].T @ (weights[:, found] @ near)
+            total += product.toarray() if scipy.sparse.issparse(product) else product
+        return (total + total.T) / 2
+
     @property
     def narrow(self):
         """Whether matrices of all pairs of features are cheaper than products with the rows."""
@@ -280,19 +368,67 @@ class FeatureSpace:
         # A product with the rows would evaluate the map once more.
         return self.n_features <= max(self.n_rows, _MAX_FEATURE_SPACE)
 
-    def components(self, E, n_components, mu=1.0, *, penalty=None, tol=1e-10, max_iter=200):
+    def _unknowns(self, penalty=None):
+        """Return what leads from the unknowns of `components` to components: U s."""
+        squares, U = np.linalg.eigh(self.penalised_gram(penalty))
+        return U * np.sqrt(np.maximum(squares, 0))
+
+    @cached_property
+    def _unpenalised_unknowns(self):  # all rounds of a method with several share them
+        return self._unknowns()
+
+    def components(
+        self,
+        E,
+        n_components,
+        mu=1.0,
+        *,
+        penalty=None,
+        labels=None,
+        spread=1.0,
+        neighbours=None,
+        tol=1e-10,
+        max_iter=200,
+    ):
         """Solve `transfer_components` for K = X Xᵀ: eigenvalues, Xᵀ W, rounds."""
         E = _columns(E)
-        if self.narrow:
+        nothing = np.empty(0), np.empty((self.n_features, 0)), 1
+        if self.narrow or (neighbours is not None and self.n_features <= self.n_rows):
             # The eigenvectors lie in the column space of G^-1/2 X. In its orthonormal basis
             # G^-1/2 X U s^-1, with Xᵀ G^-1 X = U s² Uᵀ, the problem has only n_features unknowns.
-            squares, U = np.linalg.eigh(self.penalised_gram(penalty))
-            B = U * np.sqrt(np.maximum(squares, 0))
-            KHK = B.T @ self.moments[1] @ B
-            values, V, n_iter = _solve(
-                KHK.__matmul__, B.T @ self.sums(E), mu, n_components, tol, max_iter
+            scatter = self.moments[1]
+            if not scatter.any():
+                return nothing
+            B = self._unpenalised_unknowns if penalty is None else self._unknowns(penalty)
+            if labels is not None:
+                sums = self.sums(_centred(labels))
+                scatter = spread * scatter + sums @ sums.T
+            KHK = B.T @ scatter @ B
+            smoothness = None if neighbours is None else B.T @ self.smoothness(neighbours) @ B
+            values, V, n_iter = leading_eigenvectors(
+                KHK.__matmul__, B.T @ self.sums(E), mu, n_components, tol, max_iter, smoothness
             )
             components = B @ V
+            return values, components * column_signs(components), n_iter
+        if self._all_alike():
+            return nothing
+        if neighbours is not None:
+            # More features than rows: K is smaller than X.
+            X = joined([block for _, block in self.blocks()])
+            K = X @ X.T
+            values, W, n_iter = transfer_components(
+                K.toarray() if scipy.sparse.issparse(K) else K,
+                E,
+                n_components,
+                mu,
+                penalty=penalty,
+                labels=labels,
+                spread=spread,
+                neighbours=neighbours,
+                tol=tol,
+                max_iter=max_iter,
+            )
+            components = X.T @ W
         else:
             scale = 1.0 if penalty is None else _inverse_root(penalty)
 
@@ -300,13 +436,36 @@ class FeatureSpace:
                 return self.map(self.sums(V))
 
             def product(V):
-                return scale * times_gram(_centred(times_gram(scale * V)))
+                Z = _scattered(times_gram(scale * V), labels, spread)
+                return scale * times_gram(Z)
 
-            values, W, n_iter = _solve(
+            values, W, n_iter = leading_eigenvectors(
                 product, scale * times_gram(E), mu, n_components, tol, max_iter
             )
             components = self.sums(scale * W)
-        return values, _with_fixed_signs(components), n_iter
+        return values, components * column_signs(components), n_iter
+
+    def _all_alike(self):
+        """Tell whether no feature differs between rows."""
+        ranges = [
+            [_dense(end(axis=0)) for end in (block.min, block.max)]
+            for _, block in self.blocks(mixed=False)
+        ]
+        lows, highs = np.moveaxis(np.array(ranges), 1, 0)
+        return not np.any(lows.min(axis=0) < highs.max(axis=0))
+
+    def coefficients(self, components, values, E, mu=1.0, penalty=None):
+        """Return W, of shape (n, m), for components Xᵀ W and eigenvalues of `components`.
+
+        They solve K H K W = (K E Eᵀ K + mu G) W diag(values), which is solved for the W after G.
+        """
+        if self.narrow:
+            scattered = self.moments[1] @ components
+        else:
+            scattered = self.sums(_centred(self.map(components)))
+        scattered, sums = scattered / values, self.sums(E)
+        W = self.map((scattered - sums @ (sums.T @ components)) / mu)
+        return W if penalty is None else W / penalty[:, None]
 
     def map(self, components):
         """Return the mapped rows X C, of shape (n, m), for C of shape (n_features, m)."""
@@ -327,12 +486,24 @@ def joined(parts):
     return np.concatenate(parts)
 
 
+def _dense(row):
+    return row.toarray().ravel() if scipy.sparse.issparse(row) else row
+
+
 def _columns(E):
     return E[:, None] if E.ndim == 1 else E
 
 
 def _centred(V):
     return V - V.mean(axis=0)
+
+
+def _scattered(V, labels, spread):
+    """Return H (spread I + F Fᵀ) H V."""
+    V = _centred(V)
+    if labels is None:
+        return V
+    return _centred(spread * V + labels @ (labels.T @ V))
 
 
 def _inverse_root(penalty):
@@ -349,31 +520,80 @@ def _times(K, V):
     return sum(np.ascontiguousarray(V[rows].T) @ K[rows].astype(np.float64) for rows in blocks).T
 
 
-def _with_fixed_signs(V):
-    """Make the entry of largest magnitude of each column positive."""
+def column_signs(V):
+    """Return the signs that make the entry of largest magnitude of each column positive.
+
+    Parameters
+    ----------
+    V : ndarray of shape (n, m)
+
+    Returns
+    -------
+    signs : ndarray of shape (m,)
+        1 or -1, for V * signs.
+    """
     largest = V[np.abs(V).argmax(axis=0), np.arange(V.shape[1])]
-    return V * np.where(largest < 0, -1.0, 1.0)
+    return np.where(largest < 0, -1.0, 1.0)
 
 
-def _solve(product, A, mu, n_components, tol, max_iter):
-    """Find the leading eigenvectors of P^-1 S, with P = A Aᵀ + mu I.
+def leading_eigenvectors(product, A, mu, n_components, tol, max_iter, smoothness=None):
+    """Find the leading eigenvectors of P^-1 S, with P = A Aᵀ + mu I, by products with S.
 
-    `product` multiplies S by a matrix. P differs from mu I by a matrix of low rank, so that
-    P^-1/2 is known, and the problem becomes the one of the symmetric P^-1/2 S P^-1/2.
+    P differs from mu I by a matrix of low rank, so that P^-1/2 is known, and the problem becomes
+    the one of the symmetric P^-1/2 S P^-1/2.
+
+    Parameters
+    ----------
+    product : callable
+        Multiplies S, symmetric and positive semi-definite, by a matrix of shape (n, k).
+    A : ndarray of shape (n, r)
+    mu : float
+    n_components, tol, max_iter : int, float, int
+        See `TCA`.
+    smoothness : ndarray of shape (n, n), default=None
+        Symmetric, is added to P, and overwritten; P is factorised as Rᵀ R then.
+
+    Returns
+    -------
+    eigenvalues : ndarray of shape (m,)
+        In descending order; m < n_components where the others are zero.
+    V : ndarray of shape (n, m)
+        Eigenvectors with Vᵀ P V = I.
+    n_iter : int
+        Rounds of the eigensolver.
     """
     n = len(A)
-    basis, lengths, _ = scipy.linalg.svd(A, full_matrices=False)
-    shrink = np.sqrt(mu / (mu + lengths**2)) - 1
+    if smoothness is None:
+        basis, lengths, _ = scipy.linalg.svd(A, full_matrices=False)
+        shrink = np.sqrt(mu / (mu + lengths**2)) - 1
 
-    def inverse_root(V):
-        return (V + (basis * shrink) @ (basis.T @ V)) / np.sqrt(mu)
+        def right(V):
+            return (V + (basis * shrink) @ (basis.T @ V)) / np.sqrt(mu)
+
+        left = right
+    else:
+        smoothness += A @ A.T
+        smoothness[np.diag_indices(n)] += mu
+        try:  # the transpose of a symmetric matrix has the order of columns that LAPACK wants
+            R = scipy.linalg.cholesky(smoothness.T, overwrite_a=True, check_finite=False)
+        except scipy.linalg.LinAlgError as error:
+            raise ValueError(
+                f"mu={mu:.1e} is smaller than the rounding error of the matrix of neighbours that "
+                "it is added to: raise mu, or lower the weight of the neighbours."
+            ) from error
+
+        def right(V):
+            return scipy.linalg.solve_triangular(R, V, check_finite=False)
+
+        def left(V):
+            return scipy.linalg.solve_triangular(R, V, trans="T", check_finite=False)
 
     eigenvalues, V, n_iter = _leading_eigenpairs(
-        lambda V: inverse_root(product(inverse_root(V))), n, n_components, tol, max_iter
+        lambda V: left(product(right(V))), n, n_components, tol, max_iter
     )
     # K H K has squared the spectrum: what is smaller than this is rounding error.
     kept = eigenvalues > n * np.finfo(float).eps * max(eigenvalues[0], np.finfo(float).tiny)
-    return eigenvalues[kept], inverse_root(V[:, kept]), n_iter
+    return eigenvalues[kept], right(V[:, kept]), n_iter
 
 
 def _leading_eigenpairs(product, n, m, tol, max_iter):

@@ -1,0 +1,188 @@
+"""Principal directions of one domain's rows, or of several domains' rows about their own means."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+from scipy.sparse.linalg import LinearOperator, svds
+from sklearn.decomposition import PCA
+
+from ..base import Domain
+
+# From here on a disagreement of subspaces is 1, rounded to two decimals.
+_DISAGREEMENT = 0.995
+
+
+def row_mean(X) -> np.ndarray:
+    """Return the mean row in double precision."""
+    return np.asarray(X.mean(axis=0, dtype=np.float64)).ravel()
+
+
+def centred_product(X, mean, W, offset=None):
+    """Return (X - mean) W + offset in the precision of X, without making sparse rows dense."""
+    W = W.astype(X.dtype, copy=False)
+    if mean is not None and scipy.sparse.issparse(X):
+        product = X @ W - mean.astype(X.dtype, copy=False) @ W
+    elif mean is not None:
+        product = (X - mean.astype(X.dtype, copy=False)) @ W
+    else:
+        product = X @ W
+    return product if offset is None else product + offset.astype(X.dtype, copy=False)
+
+
+def with_fixed_signs(V):
+    """Make the entry of largest magnitude of each column positive."""
+    largest = V[np.abs(V).argmax(axis=0), np.arange(V.shape[1])]
+    return V * np.where(largest < 0, -1.0, 1.0)
+
+
+def principal_axes(blocks, n_components: int) -> np.ndarray:
+    """Find the leading principal directions of rows, each block of which is centred by itself.
+
+    Parameters
+    ----------
+    blocks : sequence of ndarray or sparse array of shape (n_i, n_features)
+        Rows.
+    n_components : int
+        How many directions.
+
+    Returns
+    -------
+    axes : ndarray of shape (n_features, m)
+        Orthonormal, in descending order of the variances; m < n_components where the rows vary in
+        fewer directions. The entry of largest magnitude in each column is positive.
+    """
+    n, d = sum(X.shape[0] for X in blocks), blocks[0].shape[1]
+    m = min(n_components, n - 1, d)
+    if m < 1 or not any(_vary(X) for X in blocks):
+        return np.empty((d, 0))
+    if any(scipy.sparse.issparse(X) for X in blocks) and m < min(n, d) - 1:
+        scales, axes = _sparse_axes(blocks, n, d, m)
+        variances = scales**2
+    else:
+        # Centred in double precision before: PCA takes the mean off the sums of squares.
+        X = np.concatenate([_dense(X) - row_mean(X) for X in blocks])
+        pca = PCA(m, copy=False, svd_solver="covariance_eigh" if n >= d else "full").fit(X)
+        variances, axes = pca.explained_variance_, pca.components_.T
+    axes = axes[:, variances > max(n, d) * np.finfo(float).eps * variances[0]]
+    return with_fixed_signs(axes)
+
+
+def _vary(X) -> bool:
+    return (_dense(X.max(axis=0)) > _dense(X.min(axis=0))).any()
+
+
+def _dense(X) -> np.ndarray:
+    X = X.toarray() if scipy.sparse.issparse(X) else X
+    return X.astype(np.float64, copy=False)
+
+
+def _sparse_axes(blocks, n, d, m):
+    """Return singular values and right singular vectors by products with the rows as they are."""
+    means = [row_mean(X) for X in blocks]
+    ends = np.cumsum([X.shape[0] for X in blocks])[:-1]
+
+    def product(v):
+        v = v.ravel()
+        return np.concatenate([X @ v - mean @ v for X, mean in zip(blocks, means)])
+
+    def transposed_product(u):
+        parts = np.split(u.ravel(), ends)
+        return sum(X.T @ u - mean * u.sum() for X, mean, u in zip(blocks, means, parts))
+
+    rows = LinearOperator(
+        (n, d), matvec=product, rmatvec=transposed_product, dtype=np.dtype(np.float64)
+    )
+    # A start of its own generator, always the same one: the result depends on the data alone.
+    start = np.random.RandomState(0).standard_normal(min(n, d))
+    _, scales, Vt = svds(rows, m, v0=start)
+    order = np.argsort(-scales)
+    return scales[order], Vt[order].T
+
+
+def domain_axes(source: Domain, target: Domain, n_components) -> tuple[np.ndarray, np.ndarray]:
+    """Return equally many leading principal directions of each domain.
+
+    Parameters
+    ----------
+    source, target : Domain
+        The domains.
+    n_components : int or "sdm"
+        How many directions; "sdm" leaves it to the subspace disagreement measure.
+
+    Returns
+    -------
+    source_axes, target_axes : ndarray of shape (n_features, m)
+        With m < `n_components`, and a warning, where the rows of a domain vary in fewer directions.
+    """
+    if n_components == "sdm":
+        return _agreeing_axes(source, target)
+    Ps = _own_axes(source, "Xs", n_components)
+    Pt = Ps if target is source else _own_axes(target, "Xt", n_components)
+    m = min(Ps.shape[1], Pt.shape[1])
+    if m < n_components:
+        name = "Xs" if Ps.shape[1] == m else "Xt"
+        warnings.warn(
+            f"n_components={n_components}, but the rows of {name} vary in only {m} directions: "
+            "that many are kept.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return Ps[:, :m], Pt[:, :m]
+
+
+def _own_axes(domain: Domain, name: str, n_components: int) -> np.ndarray:
+    axes = principal_axes([domain.X], n_components)
+    if not axes.shape[1]:
+        raise ValueError(
+            f"All rows of {name} are the same (n_samples={len(domain)}): they span no subspace."
+        )
+    return axes
+
+
+def _agreeing_axes(source: Domain, target: Domain):
+    """Choose the number of directions by `disagreement_dimension`, up to half of the features."""
+    d = source.X.shape[1]
+    if target is source:  # nothing disagrees
+        Ps = _own_axes(source, "Xs", d)
+        return Ps, Ps
+    limit = max(1, d // 2)
+    # Of sparse rows the leading directions come first and cheaply, of dense ones all at once.
+    m = min(32, limit) if scipy.sparse.issparse(source.X) else limit
+    while True:
+        Ps, Pt = _own_axes(source, "Xs", m), _own_axes(target, "Xt", m)
+        chosen = disagreement_dimension(Ps, Pt, principal_axes([source.X, target.X], m))
+        if chosen is None and m < limit:
+            m = min(4 * m, limit)
+            continue
+        chosen = chosen or min(Ps.shape[1], Pt.shape[1])
+        return Ps[:, :chosen], Pt[:, :chosen]
+
+
+def disagreement_dimension(Ps, Pt, Pst):
+    """Find the smallest dimension at which both domains disagree with the joint subspace.
+
+    The disagreement at dimension k is the mean of sin α and sin β, where α is the largest principal
+    angle between the first k directions of the source and of both domains together, β that of the
+    target. It is at most 1; 1 is what it rounds to with two decimals.
+
+    Parameters
+    ----------
+    Ps, Pt, Pst : ndarray of shape (n_features, m)
+        Orthonormal principal directions of the source, the target and both together, in descending
+        order of the variances; the numbers of columns may differ.
+
+    Returns
+    -------
+    k : int or None
+        None where the disagreement is below 1 throughout.
+    """
+    products = Ps.T @ Pst, Pt.T @ Pst
+    for k in range(1, min(Ps.shape[1], Pt.shape[1], Pst.shape[1]) + 1):
+        cosines = [scipy.linalg.svdvals(M[:k, :k])[-1] for M in products]
+        if np.mean(np.sqrt(1 - np.minimum(np.square(cosines), 1))) >= _DISAGREEMENT:
+            return k
+    return None
