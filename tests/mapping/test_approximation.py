@@ -385,7 +385,9 @@ def test_whatever_scikit_learn_is_told_to_return(approximation):
     Xs, ys, Xt = two_domains()
     expected = approximate(approximation).fit(Xs, ys, Xt).transform(Xt)
     with sklearn.config_context(transform_output="pandas"):
-        frame = approximate(approximation).fit(Xs, ys, Xt).transform(Xt)
+        tca = approximate(approximation).fit(Xs, ys, Xt)
+        assert isinstance(tca.kernel_map_.transform(Xt), np.ndarray)
+        frame = tca.transform(Xt)
     assert list(frame.columns) == ["tca0", "tca1", "tca2"]
     assert_array_equal(frame.to_numpy(), expected)
 
