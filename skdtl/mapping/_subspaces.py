@@ -72,7 +72,7 @@ def principal_axes(blocks, n_components: int) -> np.ndarray:
 
 
 def _vary(X) -> bool:
-    return (_dense(X.max(axis=0)) > _dense(X.min(axis=0))).any()
+    return bool((_dense(X.max(axis=0)) > _dense(X.min(axis=0))).any())
 
 
 def _dense(X) -> np.ndarray:
