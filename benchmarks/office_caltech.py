@@ -18,6 +18,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
@@ -110,13 +111,17 @@ def principal_components(data):
 
 
 def published_coral(data):
-    """Return the accuracy of the published procedure of CORAL.
+    """Return the accuracy of what gives the published row of CORAL, as far as numbers tell.
 
-    Its support vector machine has the products of mapped source rows with source rows that are not
-    mapped for a kernel, which is none: it is not symmetric.
+    A support vector machine has the products of mapped source rows with source rows that are not
+    mapped for a kernel, which is none: it is not symmetric. Its C is found by two folds of the
+    source.
     """
     Z = CORAL(estimator="passthrough").fit_transform(data.Xs, None, data.Xt)
-    svm = SVC(kernel="precomputed").fit(Z @ data.Xs.T, data.ys)
+    svm = GridSearchCV(
+        SVC(kernel="precomputed"), {"C": np.logspace(-3, 1, 5)}, cv=StratifiedKFold(2)
+    )
+    svm.fit(Z @ data.Xs.T, data.ys)
     return 100 * svm.score(data.Xt @ Z.T, data.yt)
 
 
