@@ -2,8 +2,8 @@
 
 Writes benchmarks/results/shifts.md: accuracy on 500 held-out target rows, mean and standard
 deviation of 5 seeds. Each method sees 500 source rows and 500 target rows; those in the lower half
-also 20 target labels. Every setting is the class's default (BDA: mu=1, as 0.5 is JDA), and the classical methods use logistic
-regression (MTLF: nearest neighbours). The shifts are those of
+also 20 target labels. Every setting is the class's default (BDA: mu=1, since 0.5 is JDA), and the
+classical methods use logistic regression (MTLF: nearest neighbours). The shifts are those of
 skdtl.datasets.make_shifted_classification.
 
     make benchmark-shifts
