@@ -145,7 +145,7 @@ def transfer_components(
     # The first row tells rows apart in most cases, at next to no cost.
     if np.ptp(K[0]) <= rounding and np.ptp(K, axis=0).max() <= rounding:
         return np.empty(0), np.empty((len(K), 0)), 1  # H K is nothing but rounding error
-    scale = 1.0 if penalty is None else _inverse_root(penalty)
+    scale = np.ones((1, 1)) if penalty is None else _inverse_root(penalty)
 
     def product(V):
         return scale * _times(K, _scattered(_times(K, scale * V), labels, spread))
@@ -467,6 +467,18 @@ class FeatureSpace:
         W = self.map((scattered - sums @ (sums.T @ components)) / mu)
         return W if penalty is None else W / penalty[:, None]
 
+    def reconstruction(self, components):
+        """Return the rows' mean and the B with the least squares of H X - H X C B.
+
+        Of C no column may be a combination of the others on these rows.
+        """
+        if self.narrow:
+            shared = components.T @ self.moments[1]
+        else:
+            shared = self.sums(_centred(self.map(components))).T
+        B = scipy.linalg.solve(shared @ components, shared, assume_a="pos")
+        return self.sums(np.full(self.n_rows, 1 / self.n_rows)).ravel(), B
+
     def map(self, components):
         """Return the mapped rows X C, of shape (n, m), for C of shape (n_features, m)."""
         if self.mixing is not None:
@@ -515,9 +527,9 @@ def _times(K, V):
     """Multiply in double precision by a symmetric matrix that may be kept in single precision."""
     # As (Vᵀ K)ᵀ, for which BLAS takes two thirds of the time that it takes for K V.
     if K.dtype == np.float64:
-        return (np.ascontiguousarray(V.T) @ K).T
+        return (V.T @ K).T
     blocks = gen_batches(len(K), max(1, BLOCK_SIZE // K.shape[1]))
-    return sum(np.ascontiguousarray(V[rows].T) @ K[rows].astype(np.float64) for rows in blocks).T
+    return sum(V[rows].T @ K[rows].astype(np.float64) for rows in blocks).T
 
 
 def column_signs(V):

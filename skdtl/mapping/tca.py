@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from sklearn.utils.metaestimators import available_if
+
 from .._params import Real
 from ..base import Domain
+from ._base import InvertibleMapper
 from ._kernel_mapper import KernelMapper, domain_difference
 from ._spaces import linear_transfer_components, mean_difference, transfer_components
 
 __all__ = ["TCA", "linear_transfer_components", "mean_difference", "transfer_components"]
 
 
-class TCA(KernelMapper):
+def _is_linear(self) -> bool:
+    if not isinstance(self.kernel, str) or self.kernel != "linear":
+        raise AttributeError(
+            "TCA leads mapped rows back for kernel='linear' alone: elsewhere in the kernel's "
+            f"feature space there need be no row. It has kernel={self.kernel!r}."
+        )
+    return True
+
+
+class TCA(KernelMapper, InvertibleMapper):
     """Map both domains to the directions that vary most and in which their means agree.
 
     Transfer component analysis looks for a few directions of a kernel's feature space along which
@@ -53,9 +65,10 @@ class TCA(KernelMapper):
         Explicit features that stand for the kernel, so that time and memory grow in proportion to
         the number of rows: "nystroem" takes the kernel values with `n_basis` landmarks, rows drawn
         from both domains, for "rbf", "poly" and "laplacian"; "fourier" takes `n_basis` random
-        cosines, for "rbf". None computes with the matrix of all pairs. "linear" needs none.
+        cosines, for "rbf", and takes many more of them to be as near. None computes with the matrix
+        of all pairs. "linear" needs none.
     n_basis : int >= 1, default=500
-        How many landmarks or random features.
+        How many landmarks, of which there are no more than rows, or random features.
     random_state : int, RandomState instance or None, default=None
         Draws landmarks and random features.
     estimator : estimator object, "passthrough" or None, default=None
@@ -76,6 +89,11 @@ class TCA(KernelMapper):
     components_ : ndarray of shape (n_components_, n_features)
         For "linear": rows are mapped to ``X @ components_.T``. With an approximation, of shape
         (n_components_, n_basis): rows are mapped to ``kernel_map_.transform(X) @ components_.T``.
+    mean_ : ndarray of shape (n_features,)
+        For "linear": the mean of the training rows of both domains.
+    reconstruction_ : ndarray of shape (n_components_, n_features)
+        For "linear": mapped rows are led back to
+        ``mean_ + (Z - mean_ @ components_.T) @ reconstruction_``.
     kernel_map_ : transformer
         With an approximation: scikit-learn's :class:`~sklearn.kernel_approximation.Nystroem` or
         :class:`~sklearn.kernel_approximation.RBFSampler`.
@@ -145,10 +163,21 @@ class TCA(KernelMapper):
     *Precision.* For rows in single precision the kernel matrix, half as large then, and the mapped
     rows are computed in single precision; the eigenvectors always in double precision.
 
+    *Undoing.* For "linear" ``inverse_transform`` gives the linear function of the mapped rows that
+    has the least squared distance from the training rows of both domains, as that of
+    :class:`~sklearn.decomposition.PCA` has: what `n_components` hold of a row, in the features'
+    units, without what set the domains apart. With as many components as the rows have directions
+    it is the rows themselves. For the other kernels there is no such method: a point of their
+    feature space need not be the image of any row.
+
     *Many rows.* A kernel matrix of n rows takes 8 n² bytes. Beyond what memory holds set
     `approximation`: the problem is then that of "linear" on D = `n_basis` features, of which no
-    more than a block is held at a time, at a cost of n D² operations. The rule "median" for `gamma`
-    is then that of the landmarks; "fourier" draws `n_basis` rows for it.
+    more than a block is held at a time, at a cost of n D² operations. "nystroem" draws as many
+    landmarks from each domain as far as its rows go, since a difference of means weighs both
+    domains alike; with all rows for landmarks it is the exact solution. It needs far fewer
+    features than "fourier", whose cosines know nothing of the data and whose error falls with
+    1/sqrt(D). The rule "median" for `gamma` is then that of the landmarks; "fourier" draws
+    `n_basis` rows for it. The features are computed in double precision.
 
     References
     ----------
@@ -217,3 +246,31 @@ class TCA(KernelMapper):
             tol=self.tol,
             max_iter=self.max_iter,
         )
+
+    def _set_components(self, space, *found):
+        W = super()._set_components(space, *found)
+        if isinstance(self.kernel, str) and self.kernel == "linear":
+            self.mean_, self.reconstruction_ = space.reconstruction(W)
+        return W
+
+    @available_if(_is_linear)
+    def inverse_transform(self, X, domain="target"):
+        """Lead mapped rows back to the features, as near to the training rows as they allow.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components_)
+            Mapped rows.
+        domain : {"target", "source"}, default="target"
+            The domain that the rows belong to: both are mapped alike.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+        """
+        return super().inverse_transform(X, domain)
+
+    def _unmap(self, Z, domain: str):
+        offset = self.mean_ - self.mean_ @ self.components_.T @ self.reconstruction_
+        back = Z @ self.reconstruction_.astype(Z.dtype, copy=False)
+        return back + offset.astype(Z.dtype, copy=False)

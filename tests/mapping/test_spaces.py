@@ -255,6 +255,20 @@ def test_rows_that_are_the_same_to_the_kernel_have_no_components():
     assert_allclose(values, linear_transfer_components(X, differences(1), 3)[0], rtol=1e-9)
 
 
+@pytest.mark.parametrize("size", [2**22, 100])
+@pytest.mark.parametrize("n", [7, 100, 1001])
+@pytest.mark.parametrize("kind, change", [(np.asarray, 1e-11), (scipy.sparse.csr_array, 1e-3)])
+def test_the_rounding_error_of_a_mean_is_no_component(n, size, kind, change, monkeypatch):
+    monkeypatch.setattr(_spaces, "BLOCK_SIZE", size)
+    row = np.array([0.1, 1 / 3, 1e5 / 7, 1e-3 / 3, -2.1])
+    space = FeatureSpace([kind(np.tile(row, (n, 1))), kind(np.tile(row, (5, 1)))])
+    assert not space.moments[1].any()
+    assert len(space.components(mean_difference(n, 5), 2)[0]) == 0
+    # One row that differs does count, dense rows in the last digits but a few.
+    space = FeatureSpace([kind(np.tile(row, (n, 1))), kind(row[None] * (1 + change))])
+    assert len(space.components(mean_difference(n, 1), 2)[0]) == 1
+
+
 def test_the_weight_of_each_difference_counts():
     """With a huge column for one class its means coincide, and not those of the other."""
     X, E = rows(12), differences(3)

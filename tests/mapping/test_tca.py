@@ -289,6 +289,70 @@ def test_source_only_loses_and_tca_wins(kernel):
 # --- the estimator ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("shape", [(40, 25, 6), (40, 25, 100), (150, 70, 300)])
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array])
+def test_leading_back_with_the_least_squares(shape, kind):
+    Xs, ys, Xt = two_domains(*shape)
+    tca = TCA(3, mu=5.0).fit(kind(Xs), ys, kind(Xt))
+    X = np.vstack([Xs, Xt])
+    Z = np.column_stack([np.ones(len(X)), tca.transform(X)])
+    expected = Z @ np.linalg.lstsq(Z, X)[0]
+    for domain in ("source", "target"):
+        back = tca.inverse_transform(tca.transform(X), domain)
+        assert_allclose(back, expected, rtol=1e-6, atol=1e-8)
+    assert_allclose(tca.transform(back), tca.transform(X), rtol=1e-6, atol=1e-8)
+    assert_allclose(tca.mean_, X.mean(axis=0))
+    assert tca.reconstruction_.shape == tca.components_.shape
+
+
+@pytest.mark.parametrize("shape", [(40, 25, 6), (10, 7, 60)])
+def test_with_all_components_rows_are_led_back_to_themselves(shape):
+    Xs, ys, Xt = two_domains(*shape)
+    tca = TCA(min(shape[2], shape[0] + shape[1] - 1)).fit(Xs, ys, Xt)
+    assert_allclose(tca.inverse_transform(tca.transform(Xt)), Xt, rtol=1e-6, atol=1e-6)
+    single = TCA(3).fit(Xs.astype("f4"), ys, Xt.astype("f4"))
+    back = single.inverse_transform(single.transform(Xt.astype("f4")))
+    assert back.dtype == np.float32
+    expected = TCA(3).fit(Xs, ys, Xt)
+    expected = expected.inverse_transform(expected.transform(Xt))
+    assert_allclose(back, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_led_back_rows_lack_what_set_the_domains_apart():
+    Xs, ys, Xt, _ = shifted_nuisance(0)
+    tca = TCA(2, mu=1e-6).fit(Xs, ys, Xt)
+    before = np.linalg.norm(Xs.mean(0) - Xt.mean(0))
+    back = [tca.inverse_transform(tca.transform(rows)).mean(0) for rows in (Xs, Xt)]
+    assert np.linalg.norm(back[0] - back[1]) < 1e-3 * before
+
+
+@pytest.mark.filterwarnings("ignore::skdtl.NoTargetWarning")
+def test_leading_back_is_that_of_principal_components():
+    Xs, ys, _ = two_domains()
+    Xs = Xs - Xs.mean(axis=0)
+    tca, pca = TCA(3).fit(Xs, ys), PCA(3).fit(Xs)
+    expected = pca.inverse_transform(pca.transform(Xs))
+    assert_allclose(tca.inverse_transform(tca.transform(Xs)), expected, rtol=1e-6, atol=1e-7)
+
+
+def test_only_the_linear_kernel_leads_back():
+    Xs, ys, Xt = two_domains()
+    for options in (
+        {"kernel": "rbf"},
+        {"kernel": linear_kernel},
+        {"kernel": "rbf", "approximation": "nystroem"},
+    ):
+        tca = TCA(3, **options).fit(Xs, ys, Xt)
+        assert not hasattr(tca, "inverse_transform") and not hasattr(tca, "mean_")
+        with pytest.raises(AttributeError, match="inverse_transform"):
+            tca.inverse_transform(np.ones((2, 3)))
+    tca = TCA(3).fit(Xs, ys, Xt)
+    with pytest.raises(ValueError, match="X has 4 features, but TCA maps to 3"):
+        tca.inverse_transform(np.ones((2, 4)))
+    with pytest.raises(ValueError, match="domain must be"):
+        tca.inverse_transform(np.ones((2, 3)), domain="somewhere")
+
+
 def test_labelled_target_rows_join_the_training():
     Xs, ys, Xt = two_domains()
     yt = np.full(len(Xt), np.nan)
