@@ -2,8 +2,8 @@
 
 Writes benchmarks/results/shifts.md: accuracy on 500 held-out target rows, mean and standard
 deviation of 5 seeds. Each method sees 500 source rows and 500 target rows; those in the lower half
-also 20 target labels. Every setting is the class's default, and the classical methods use logistic
-regression (MTLF: nearest neighbours). The shifts are those of
+also 20 target labels. Every setting is the class's default (BDA: mu=1, since 0.5 is JDA), and the
+classical methods use logistic regression (MTLF: nearest neighbours). The shifts are those of
 skdtl.datasets.make_shifted_classification.
 
     make benchmark-shifts
@@ -15,19 +15,30 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from skdtl import (
+    BDA,
     BIW,
+    CORAL,
     DANN,
     DDC,
+    GFK,
+    JDA,
+    JDOT,
+    JGSA,
     KLIEP,
     KMM,
     MTLF,
     RULSIF,
+    SSTCA,
     TCA,
+    TJM,
     DiscriminatorWeighting,
     Festra,
     FineTuning,
+    LinearOTMapping,
     NearestNeighborWeighting,
+    OTMapping,
     SourceOnly,
+    SubspaceAlignment,
     TargetOnly,
     TrAdaBoost,
     TrBagging,
@@ -48,6 +59,17 @@ METHODS = [
     (lambda seed: DiscriminatorWeighting(LogisticRegression()), False),
     (lambda seed: NearestNeighborWeighting(LogisticRegression()), False),
     (lambda seed: TCA(estimator=LogisticRegression()), False),
+    (lambda seed: SSTCA(estimator=LogisticRegression()), False),
+    (lambda seed: TJM(estimator=LogisticRegression()), False),
+    (lambda seed: JDA(estimator=LogisticRegression()), False),
+    (lambda seed: BDA(mu=1.0, estimator=LogisticRegression()), False),
+    (lambda seed: JGSA(estimator=LogisticRegression()), False),
+    (lambda seed: CORAL(estimator=LogisticRegression()), False),
+    (lambda seed: SubspaceAlignment(estimator=LogisticRegression()), False),
+    (lambda seed: GFK(estimator=LogisticRegression()), False),
+    (lambda seed: LinearOTMapping(LogisticRegression()), False),
+    (lambda seed: OTMapping(LogisticRegression()), False),
+    (lambda seed: JDOT(LogisticRegression()), False),
     (lambda seed: DDC(random_state=seed), False),
     (lambda seed: DANN(random_state=seed), False),
     (lambda seed: TargetOnly(LogisticRegression()), True),

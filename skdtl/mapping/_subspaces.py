@@ -11,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator, svds
 from sklearn.decomposition import PCA
 
 from ..base import Domain
+from ._spaces import column_signs
 
 # From here on a disagreement of subspaces is 1, rounded to two decimals.
 _DISAGREEMENT = 0.995
@@ -31,12 +32,6 @@ def centred_product(X, mean, W, offset=None):
     else:
         product = X @ W
     return product if offset is None else product + offset.astype(X.dtype, copy=False)
-
-
-def with_fixed_signs(V):
-    """Make the entry of largest magnitude of each column positive."""
-    largest = V[np.abs(V).argmax(axis=0), np.arange(V.shape[1])]
-    return V * np.where(largest < 0, -1.0, 1.0)
 
 
 def principal_axes(blocks, n_components: int) -> np.ndarray:
@@ -68,11 +63,11 @@ def principal_axes(blocks, n_components: int) -> np.ndarray:
         pca = PCA(m, copy=False, svd_solver="covariance_eigh" if n >= d else "full").fit(X)
         variances, axes = pca.explained_variance_, pca.components_.T
     axes = axes[:, variances > max(n, d) * np.finfo(float).eps * variances[0]]
-    return with_fixed_signs(axes)
+    return axes * column_signs(axes)
 
 
 def _vary(X) -> bool:
-    return (_dense(X.max(axis=0)) > _dense(X.min(axis=0))).any()
+    return bool((_dense(X.max(axis=0)) > _dense(X.min(axis=0))).any())
 
 
 def _dense(X) -> np.ndarray:

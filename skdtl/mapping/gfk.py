@@ -12,7 +12,8 @@ from sklearn.cross_decomposition import PLSRegression
 from .._params import Bool, Int, OneOf
 from ..base import Domain
 from ._base import InvertibleMapper
-from ._subspaces import centred_product, domain_axes, row_mean, with_fixed_signs
+from ._spaces import column_signs
+from ._subspaces import centred_product, domain_axes, row_mean
 
 __all__ = ["GFK", "geodesic_flow_factor", "partial_least_squares_axes"]
 
@@ -233,7 +234,7 @@ def geodesic_flow_factor(Ps, Pt):
             (Q - P)[:, kept] * (np.sqrt(across[kept]) / (2 * np.sin(half[kept]))),
         ]
     )
-    return with_fixed_signs(factor), theta
+    return factor * column_signs(factor), theta
 
 
 def partial_least_squares_axes(X, Y, n_components: int):

@@ -180,6 +180,10 @@ class JDA(PseudoLabelMapper, KernelMapper):
     ‖w‖ = 1 and one nearest neighbour among mapped rows of norm 1, the twelve accuracies that the
     paper has for Office-Caltech come out exactly.
 
+    *Linear kernel.* "linear" is the method with K = X Xᵀ, as in the paper's table for
+    Office-Caltech. Its other form, which penalises ‖Xᵀ W‖² instead, as in its table for digits, is
+    not offered: the form with K is one problem for all kernels.
+
     *Shares.* Where all differences vanish, the means of the whole and those of the classes agree,
     so that sum p_c m_c = sum q_c m_c, with p and q the shares of the classes in source and target,
     and m_c the mapped means. With two classes and p not equal to q this says m_1 = m_2: nothing is

@@ -54,7 +54,8 @@ class OTMapping(Mapper):
     reg_e : float >= 0, default=0.1
         Weight of the negative entropy, in units of the normalised cost. The larger, the more
         target rows each source row is paired with: pairs are less accidental, while the moved rows
-        draw together towards the target's mean. 0 solves the linear program exactly.
+        draw together towards the target's mean, which harms estimators that extrapolate, such as
+        regressions on many collinear features. 0 solves the linear program exactly.
     reg_cl : float >= 0, default=0.0
         Weight of the penalty on target rows that get mass from several classes; classifiers only.
         Try 0.1.

@@ -93,6 +93,11 @@ class SubspaceAlignment(InvertibleMapper):
     orthogonal to those of both together. Where that does not happen up to half of the features,
     it is half of them; without a target all. A search over `n_components` may well do better.
 
+    *Scale.* Along principal vectors that enclose an angle θ, mapped source rows are shorter by
+    cos θ, and target rows are not. Estimators that go by a scale meet the target's rows too far
+    out: after large angles a regression's predictions spread too much, though they are in
+    the right order.
+
     *Undoing.* ``inverse_transform`` gives what the principal directions hold of a row.
     ``domain="target"`` for mapped source rows shows what they would look like in the target.
 

@@ -256,7 +256,7 @@ def test_what_partial_least_squares_needs():
     Xs, ys, Xt = two_domains()
     with pytest.raises(ValueError, match="learns from the source's labels, but with estimator="):
         mapper(2, source_subspace="pls").fit(Xs, ys, Xt)
-    with pytest.raises(TypeError, match=r"[Ss]parse"):
+    with pytest.raises(TypeError, match="Sparse data was passed for Xs"):
         GFK(2, source_subspace="pls").fit(scipy.sparse.csr_array(Xs), ys, Xt)
 
 
@@ -352,12 +352,12 @@ def test_sparse_rows_are_rows(shape, n_components):
 
 def test_many_features_never_make_a_square_of_them():
     rng = np.random.default_rng(0)
-    Xs, Xt = rng.normal(size=(30, 20_000)), rng.normal(size=(20, 20_000))
+    Xs, Xt = rng.normal(size=(30, 4000)), rng.normal(size=(20, 4000))
     tracemalloc.start()
     mapper().fit(Xs, None, Xt).transform(Xs, domain="source")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 20 * (Xs.nbytes + Xt.nbytes) < 20_000**2 * 8 / 10
+    assert peak < 20 * (Xs.nbytes + Xt.nbytes) < 4000**2 * 8 / 3
 
 
 def test_single_precision():

@@ -302,6 +302,15 @@ def test_known_labels_correct_what_transport_gets_wrong():
         assert JDOT().fit(Xs, y, Xt, labels).score(Xt, y) > 0.9
 
 
+def test_known_labels_replace_what_must_be_carried_to_their_rows():
+    Xs, ys, Xt, _ = classes(k=2)
+    labels = np.where(np.arange(len(Xt)) < 8, 0, np.nan)  # half of the source is of class 0
+    model = JDOT().fit(Xs, ys, Xt, labels)
+    assert (model.coupling_[ys > 0][:, :8].sum(axis=0) > 0.01).any()
+    assert_allclose(model.target_labels_[:8], np.tile([1.0, 0.0], (8, 1)))
+    assert_allclose(model.target_labels_[8:], np.tile([0.0, 1.0], (3, 1)), atol=1e-12)
+
+
 def test_a_class_that_no_target_row_has_stays_known():
     Xs, ys, Xt, yt = classes()
     model = JDOT().fit(Xs, ys, Xt, np.minimum(yt, 1))

@@ -10,6 +10,7 @@ import pytest
 import scipy.linalg
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics.pairwise import linear_kernel
 
@@ -167,8 +168,30 @@ def test_the_eigensolver_iterates_with_a_factor():
     expected, W = scipy.linalg.eigh(S, P, subset_by_index=[n - 4, n - 1])
     assert_allclose(sstca.eigenvalues_, expected[::-1], rtol=1e-8)
     assert angle(sstca.eigenvectors_, W) < 1e-5
-    # A quarter of the rounds' products would do for a looser tolerance.
-    assert SSTCA(4, kernel="rbf", tol=1e-2, **terms).fit(Xs, ys, Xt).n_iter_ < sstca.n_iter_
+    loose = SSTCA(4, kernel="rbf", tol=1e-2, **terms, **OPTIONS).fit(Xs, ys, Xt, yt)
+    assert loose.n_iter_ < sstca.n_iter_
+    with pytest.warns(ConvergenceWarning, match="max_iter=1 rounds"):
+        SSTCA(4, kernel="rbf", max_iter=1, **terms, **OPTIONS).fit(Xs, ys, Xt, yt)
+
+
+@pytest.mark.parametrize("d", [6, 100])
+def test_penalties_labels_and_neighbours_together(d):
+    """All terms of the shared problem at once, among samples and among features."""
+    Xs, _, Xt = two_domains(d=d)
+    X = np.vstack([Xs, Xt]) / 5
+    n, K, e = len(X), X @ X.T, _spaces.mean_difference(len(Xs), len(Xt))
+    rng = np.random.default_rng(0)
+    F, penalty = rng.normal(size=(n, 2)), rng.uniform(0.1, 3, size=n)
+    N = neighbour_laplacian(X, 4) * 0.01
+    H = np.eye(n) - 1 / n
+    P = K @ (np.outer(e, e) + N.toarray()) @ K + 2 * np.diag(penalty)
+    S = K @ H @ (0.3 * np.eye(n) + F @ F.T) @ H @ K
+    expected, W = scipy.linalg.eigh(S, P, subset_by_index=[n - 3, n - 1])
+    terms = {"penalty": penalty, "labels": F, "spread": 0.3, "neighbours": N}
+    for space in (_spaces.KernelSpace(K), FeatureSpace((X[:40], X[40:]))):
+        values, found, _ = space.components(e, 3, 2.0, **terms)
+        assert_allclose(values, expected[::-1], rtol=1e-8)
+        assert angle(space.map(found), K @ W) < 1e-6
 
 
 @pytest.mark.parametrize("lam", [0.0, 500.0])
@@ -193,12 +216,13 @@ def test_blocks_of_rows_with_their_neighbours(sparse, monkeypatch):
     assert_allclose(FeatureSpace(parts).smoothness(laplacian), expected, rtol=1e-10, atol=1e-10)
     monkeypatch.setattr(_spaces, "BLOCK_SIZE", 300)  # about seven rows, across both parts
     assert_allclose(FeatureSpace(parts).smoothness(laplacian), expected, rtol=1e-10, atol=1e-10)
-    # A row that no weight reaches is not even on the diagonal.
-    laplacian = laplacian.tolil()
-    laplacian[7], laplacian[:, [7]] = 0, 0
-    laplacian.setdiag(0)
-    laplacian = scipy.sparse.csr_array(scipy.sparse.csgraph.laplacian(-laplacian.tocsr()))
+    # A row that no weight reaches is not even on the diagonal: here the last one.
+    A = scipy.sparse.csr_array(scipy.sparse.diags_array(laplacian.diagonal()) - laplacian)
+    A = A * (np.arange(len(X)) < len(X) - 1) * (np.arange(len(X)) < len(X) - 1)[:, None]
+    A = scipy.sparse.csr_array(A)
+    laplacian = scipy.sparse.csr_array(scipy.sparse.diags_array(A.sum(axis=1)) - A)
     laplacian.eliminate_zeros()
+    assert laplacian[-1:].nnz == 0
     expected = X.T @ laplacian @ X
     assert_allclose(FeatureSpace(parts).smoothness(laplacian), expected, rtol=1e-10, atol=1e-10)
 
@@ -235,11 +259,13 @@ def test_single_precision(kernel):
     assert_allclose(Z, double.transform(Xt), atol=1e-3)
 
 
-def test_the_larger_side_makes_no_matrix():
-    for n, d in ((2000, 5), (20, 4000)):
+def test_the_larger_side_makes_no_matrix(monkeypatch):
+    for n, d, wide in ((2000, 5, 1000), (2000, 5, 3), (20, 4000, 1000)):
+        # Even where TCA would iterate with products of the rows.
+        monkeypatch.setattr(_spaces, "_MAX_FEATURE_SPACE", wide)
         Xs, _, Xt = two_domains(n, n, 5)
-        wide = np.random.default_rng(0).normal(size=(5, d))
-        Xs, Xt, ys = Xs @ wide, Xt @ wide, np.arange(n) % 2
+        to_d = np.random.default_rng(0).normal(size=(5, d))
+        Xs, Xt, ys = Xs @ to_d, Xt @ to_d, np.arange(n) % 2
         tracemalloc.start()
         SSTCA(2).fit(Xs, ys, Xt)
         peak = tracemalloc.get_traced_memory()[1]

@@ -11,6 +11,7 @@ import pytest
 import scipy.linalg
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import linear_kernel
 
@@ -139,6 +140,14 @@ def test_landmarks_that_are_all_rows():
     assert_allclose(tjm.objectives_, exact.objectives_, rtol=1e-6)
     assert_allclose(tjm.source_weights_, exact.source_weights_, rtol=1e-4, atol=1e-5)
     same_up_to_sign(tjm.transform(Xt), exact.transform(Xt), rtol=1e-4, atol=1e-5)
+
+
+def test_the_eigensolver_can_stop_early():
+    Xs, ys, Xt = two_domains(150, 120)
+    exact = TJM(3, kernel="rbf", n_rounds=2).fit(Xs, ys, Xt)
+    assert TJM(3, kernel="rbf", n_rounds=2, tol=1e-2).fit(Xs, ys, Xt).n_iter_ < exact.n_iter_
+    with pytest.warns(ConvergenceWarning, match="max_iter=1 rounds"):
+        TJM(3, kernel="rbf", n_rounds=2, max_iter=1).fit(Xs, ys, Xt)
 
 
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
