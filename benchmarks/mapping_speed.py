@@ -348,7 +348,7 @@ def draw(curves):
         "rbf kernel, 500 features for it": lambda kind: kind.startswith(" rbf,"),
     }
     fig, axes = plt.subplots(
-        1, len(panels), figsize=(11, 5), sharex=True, sharey=True, layout="constrained"
+        1, len(panels), figsize=(11, 6), sharex=True, sharey=True, layout="constrained"
     )
     for ax, (title, belongs) in zip(axes, panels.items()):
         for label, (sizes, times, _) in curves.items():
@@ -366,7 +366,7 @@ def draw(curves):
                 )
         ax.set(xscale="log", yscale="log", title=title, xlabel="rows in each domain")
         ax.grid(alpha=0.3)
-        ax.legend(fontsize="small")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize="small")
     axes[0].set_ylabel("fit, CPU seconds")
     fig.savefig(RESULTS / "mapping_cost.png", dpi=80)
 
@@ -392,7 +392,7 @@ def main():
         "in each. A fit is everything up to a logistic regression on the mapped source rows. Each "
         "measurement is a process of its own with one BLAS thread: CPU time, the least of up to "
         "three fits, and the largest memory during the first fit beyond what the process held "
-        "before.",
+        "before. The machine was busy with other work, too.",
         "",
         "## Against SKADA and ADAPT",
         "",
