@@ -130,6 +130,12 @@ def row(name, values):
     return f"| {name} | " + " | ".join(f"{v:.1f}" for v in [*values, np.mean(values)]) + " |"
 
 
+def below(name, protocol, published, scores):
+    """Return a line for each pair that is more than 3 points below its published accuracy."""
+    gaps = zip(PAIRS, np.subtract(published, scores))
+    return [f"- {name}, {pair}, {protocol}: {gap:.1f}" for pair, gap in gaps if gap > 3]
+
+
 def main():
     """Compute and write the table."""
     if not os.environ.get("SKDTL_DATA"):
@@ -144,7 +150,9 @@ def main():
         ]
         page.append(row("PCA, 30 components, 1-NN", [principal_components(pair) for pair in data]))
         if protocol == "z-scores":
-            page.append(row("CORAL as published", [published_coral(pair) for pair in data]))
+            scores = [published_coral(pair) for pair in data]
+            page.append(row("CORAL as published", scores))
+            short += below("CORAL as published", protocol, published["CORAL"], scores)
         for name, method in METHODS.items():
             for kind in ("1-NN", "logistic regression"):
                 if name == "JDOT" and kind == "1-NN":
@@ -155,19 +163,42 @@ def main():
                 page.append(row(f"{name}, {kind}", scores))
                 print(page[-1], flush=True)
                 for other, values in published.items():
-                    if nearest and other.split()[0] == name.split(",")[0]:
-                        short += [
-                            f"- {name}, {pair}, {protocol}: {gap:.1f}"
-                            for pair, gap in zip(PAIRS, np.subtract(values, scores))
-                            if gap > 3
-                        ]
+                    # That of CORAL has another classifier: see published_coral.
+                    if nearest and other.split()[0] == name.split(",")[0] != "CORAL":
+                        short += below(name, protocol, values, scores)
     page += ["", "## Pairs more than 3 points below the published row (1-NN)", ""]
     page += short or ["None."]
     page += ["", *NOTES]
     RESULTS.write_text("\n".join(page) + "\n")
 
 
-NOTES: list[str] = []
+NOTES = [
+    "*TCA.* The mean is the published one, whose number of components and scaling are not known; "
+    "between 20 and 30 components alone single pairs move by up to 3 points in either direction, "
+    "and AC by 1. Scaling the mapped rows is our choice: the mean is 43.9 without it. We did not "
+    "tune to the pair that falls short: that would take target labels.",
+    "",
+    "*JDA.* The paper's row comes out to the last digit with the scale of the authors' code, which "
+    "tests/mapping/test_jda.py does; here the columns have the scale that all our methods give "
+    "them, and the nearest neighbour differs a little. The third party's row, for z-scores, is "
+    "exceeded on average.",
+    "",
+    "*JGSA.* The published row but for .1 on WD, with its defaults. On rows that are only "
+    "z-scored, 28 times as long, its penalties of a fixed weight hardly count and it is useless: scale rows "
+    "to norm 1 before it.",
+    "",
+    "*CORAL.* The published row is that of no estimator on mapped rows, as far as we can tell: a "
+    "support vector machine with the products of mapped and unmapped rows for a kernel gives it, "
+    "with C by two folds of the source. A linear one on the mapped rows, with C = 1, has 46.6, and "
+    "45.9 without CORAL.",
+    "",
+    "*GFK.* With the 20 dimensions of the paper it is above the published row on average and on no "
+    "pair more than 3 points below it.",
+    "",
+    "*SSTCA* fits the source's labels with 800 columns and at most 1123 rows, unless `mu` counts, "
+    "as it does on rows of norm 1. *OTMapping* with logistic regression fails on rows of norm 1: "
+    "its means of many rows are much shorter than the target rows.",
+]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 
 import numpy as np
@@ -37,6 +38,10 @@ KEEP_ROWS: dict[str, dict | None] = {
 }
 
 
+# These can't be fitted without the optional package.
+NEED_POT = ("JDOT", "LinearOTMapping", "OTMapping")
+
+
 def parameters(cls) -> list[str]:
     return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
 
@@ -53,7 +58,10 @@ def make(cls, **options):
 def instances() -> list:
     """Return every estimator, those around an `estimator` as classifier and as regressor."""
     found = []
-    for _, cls in all_estimators():
+    without_pot = importlib.util.find_spec("ot") is None
+    for name, cls in all_estimators():
+        if without_pot and name in NEED_POT:
+            continue
         found.append(make(cls))
         if (
             issubclass(cls, DelegatingEstimator)

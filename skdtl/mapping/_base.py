@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
@@ -100,3 +101,25 @@ class InvertibleMapper(Mapper):
     @abstractmethod
     def _unmap(self, Z, domain: str):
         """Undo the map of one domain, "source" or "target"."""
+
+
+class SourceMover(OneToOneFeatureMixin, Mapper):
+    """Base class of mappers that move source rows to where the target is, and no target row.
+
+    A subclass writes ``_move(X)`` for source rows; the columns stay what they were.
+    """
+
+    @property
+    def _n_features_out(self):
+        return self.n_features_in_
+
+    @abstractmethod
+    def _move(self, X):
+        """Map validated source rows."""
+
+    def _map(self, X, domain: str):
+        # A caller of transform may write to what it returns.
+        return X.copy() if domain == "target" else self._move(X)
+
+    def _prepare(self, X):
+        return X

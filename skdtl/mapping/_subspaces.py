@@ -34,6 +34,36 @@ def centred_product(X, mean, W, offset=None):
     return product if offset is None else product + offset.astype(X.dtype, copy=False)
 
 
+def affine(X, mean, A, new_mean, basis=None, keep_outside=True):
+    """Map rows to new_mean + (x - mean) A, in their own precision.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+        Rows.
+    mean, new_mean : ndarray of shape (n_features,)
+        The point that is moved, and where to.
+    A : ndarray of shape (q, q)
+        Of all features, or in the coordinates of `basis`.
+    basis : ndarray of shape (n_features, q), default=None
+        Orthonormal columns.
+    keep_outside : bool, default=True
+        Whether what lies outside the basis stays as it is, or is dropped.
+
+    Returns
+    -------
+    Z : ndarray of shape (n, n_features)
+    """
+    if basis is None:
+        return centred_product(X, mean, A, new_mean)
+    inside = centred_product(X, mean, basis)
+    if not keep_outside:
+        return centred_product(inside, None, A @ basis.T, new_mean)
+    change = (A - np.eye(len(A))) @ basis.T
+    shift = (new_mean - mean).astype(X.dtype, copy=False)
+    return X + centred_product(inside, None, change) + shift
+
+
 def principal_axes(blocks, n_components: int) -> np.ndarray:
     """Find the leading principal directions of rows, each block of which is centred by itself.
 

@@ -9,13 +9,13 @@ import scipy.linalg
 
 from .._params import Bool, Real
 from ..base import Domain
-from ._base import InvertibleMapper
-from ._subspaces import centred_product, row_mean
+from ._base import InvertibleMapper, SourceMover
+from ._subspaces import affine, row_mean
 
 __all__ = ["CORAL", "coral_map", "coral_matrix"]
 
 
-class CORAL(InvertibleMapper):
+class CORAL(SourceMover, InvertibleMapper):
     """Give the source rows the mean and the covariance that the target rows have.
 
     The source rows are whitened with their own covariance matrix and re-coloured with that of the
@@ -164,30 +164,18 @@ class CORAL(InvertibleMapper):
             row_mean(domain.X) if self.match_means else np.zeros(self.n_features_in_)
             for domain in (source, target)
         )
-        self._n_features_out = self.n_features_in_
 
-    def _map(self, X, domain: str):
-        if domain == "target":
-            return X.copy()
-        return self._recolor(X, self.source_mean_, self.recoloring_, self.target_mean_)
-
-    def _prepare(self, X):
-        return X  # without the copy that a caller of transform may write to
+    def _move(self, X):
+        return self._affine(X, self.source_mean_, self.recoloring_, self.target_mean_)
 
     def _unmap(self, Z, domain: str):
         if domain == "target":
             return Z.copy()
-        return self._recolor(Z, self.target_mean_, self.inverse_recoloring_, self.source_mean_)
+        return self._affine(Z, self.target_mean_, self.inverse_recoloring_, self.source_mean_)
 
-    def _recolor(self, X, mean, A, new_mean):
-        if self.basis_ is None:
-            return centred_product(X, mean, A, new_mean)
-        inside = centred_product(X, mean, self.basis_)
-        if self.lam == 0:  # nothing outside the basis is kept
-            return centred_product(inside, None, A @ self.basis_.T, new_mean)
-        change = (A - np.eye(len(A))) @ self.basis_.T
-        shift = (new_mean - mean).astype(X.dtype, copy=False)
-        return X + centred_product(inside, None, change) + shift
+    def _affine(self, X, mean, A, new_mean):
+        # With lam=0 nothing outside the basis is kept.
+        return affine(X, mean, A, new_mean, self.basis_, keep_outside=self.lam > 0)
 
 
 def coral_map(Xs, Xt, lam=1.0):

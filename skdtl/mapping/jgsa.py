@@ -479,7 +479,8 @@ class JGSA(PseudoLabelMapper, KernelMapper):
     def _start(self, source: Domain, target: Domain):
         space = self._fit_space(source, target)
         n, moved = space.n_rows, self.kernel != "linear"
-        basis, features = None, ()
+        basis: np.ndarray | None = None
+        features: tuple = ()
         if isinstance(space, KernelSpace):
             self.origin_ = space.K.mean(axis=0, dtype=np.float64)
             rows, basis = kernel_coordinates(space.K, centred=True)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted
 
 from .._params import Real
 from ..base import Domain
-from ._base import Mapper
+from ._base import InvertibleMapper, SourceMover
+from ._subspaces import affine
 from ._transport import import_pot
 
 __all__ = ["LinearOTMapping", "gaussian_transport"]
 
 
-class LinearOTMapping(Mapper):
+class LinearOTMapping(SourceMover, InvertibleMapper):
     """Give source rows the target's mean and covariance by the affine map that moves them least.
 
     Between two normal distributions the optimal transport for squared distances is an affine map,
@@ -128,7 +127,10 @@ class LinearOTMapping(Mapper):
     True
     """
 
-    _params: ClassVar[dict[str, Any]] = {**Mapper._params, "reg": Real(0, closed="neither")}
+    _params: ClassVar[dict[str, Any]] = {
+        **InvertibleMapper._params,
+        "reg": Real(0, closed="neither"),
+    }
     _takes_sparse: ClassVar[bool] = False
 
     def __init__(self, estimator=None, *, reg=1e-3):
@@ -136,7 +138,6 @@ class LinearOTMapping(Mapper):
         self.reg = reg
 
     def _fit_maps(self, source: Domain, target: Domain) -> None:
-        self._n_features_out = source.X.shape[1]
         self.source_mean_, self.target_mean_, self.coef_, self.basis_ = gaussian_transport(
             source.X.astype(np.float64, copy=False),
             target.X.astype(np.float64, copy=False),
@@ -144,46 +145,14 @@ class LinearOTMapping(Mapper):
             name=type(self).__name__,
         )
 
-    def _map(self, X, domain: str):
+    def _move(self, X):
+        return affine(X, self.source_mean_, self.coef_, self.target_mean_, self.basis_)
+
+    def _unmap(self, Z, domain: str):
         if domain == "target":
-            return X
-        return self._affine(X, self.source_mean_, self.coef_, self.target_mean_)
-
-    def inverse_transform(self, X, domain="target"):
-        """Move rows back to where `transform` took them from.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Mapped rows of one domain.
-        domain : {"target", "source"}, default="target"
-            The domain that the rows belong to; target rows are returned as they are.
-
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_features)
-        """
-        check_is_fitted(self)
-        if domain not in ("source", "target"):
-            raise ValueError(f"domain must be 'source' or 'target'; got {domain!r}.")
-        X = check_array(X, estimator=self, input_name="X", **self._check_array_options())
-        if X.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but the mapped rows have {self.n_features_in_}."
-            )
-        if domain == "target":
-            return X
-        return self._affine(X, self.target_mean_, np.linalg.inv(self.coef_), self.source_mean_)
-
-    def _affine(self, X, centre, A, new_centre):
-        """Return new_centre + A (x - centre), with A the identity outside the basis."""
-        centre, A, new_centre = (part.astype(X.dtype) for part in (centre, A, new_centre))
-        X = X - centre
-        if self.basis_ is None:
-            return X @ A + new_centre
-        U = self.basis_.astype(X.dtype, copy=False)
-        inside = X @ U
-        return X + (inside @ A - inside) @ U.T + new_centre
+            return Z.copy()
+        A = np.linalg.inv(self.coef_)
+        return affine(Z, self.target_mean_, A, self.source_mean_, self.basis_)
 
 
 def gaussian_transport(Xs, Xt, reg=1e-3, *, name="gaussian_transport"):

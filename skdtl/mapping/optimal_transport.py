@@ -10,7 +10,7 @@ from sklearn.metrics import pairwise_distances_argmin
 
 from .._params import Callable, Int, OneOf, Real
 from ..base import Domain
-from ._base import Mapper
+from ._base import SourceMover
 from ._transport import (
     METRICS,
     Plan,
@@ -27,7 +27,7 @@ __all__ = ["OTMapping"]
 _FORBIDDEN = 10.0
 
 
-class OTMapping(Mapper):
+class OTMapping(SourceMover):
     """Move the source rows onto the target rows at the least total cost, and train there.
 
     Optimal transport pairs the source rows with target rows (each gives its mass to one or
@@ -178,7 +178,7 @@ class OTMapping(Mapper):
     """
 
     _params: ClassVar[dict[str, Any]] = {
-        **Mapper._params,
+        **SourceMover._params,
         "reg_e": Real(0),
         "reg_cl": Real(0),
         "metric": (OneOf(*METRICS), Callable()),
@@ -221,7 +221,6 @@ class OTMapping(Mapper):
                 f"reg_cl={self.reg_cl} needs classes, but the estimator is {given}, which has "
                 "none: use a classifier or reg_cl=0."
             )
-        self._n_features_out = source.X.shape[1]
         if target is source:
             self.coupling_, self.n_iter_ = np.eye(len(source)) / len(source), 1
         else:
@@ -251,8 +250,6 @@ class OTMapping(Mapper):
             cost, source.y, self.reg_e, self.reg_cl, n_rounds=self.n_rounds, **options
         )
 
-    def _map(self, X, domain: str):
-        if domain == "target":
-            return X
+    def _move(self, X):
         nearest = pairwise_distances_argmin(X, self.X_fit_.astype(X.dtype, copy=False))
         return X + self.displacements_[nearest].astype(X.dtype, copy=False)

@@ -285,3 +285,13 @@ def test_published_accuracies(source, target, published):
     Z = coral.transform(data.Xs, domain="source")
     svm = SVC(kernel="precomputed").fit(Z @ data.Xs.T, data.ys)
     assert_allclose(100 * svm.score(data.Xt @ Z.T, data.yt), published, atol=0.05)
+
+
+def test_columns_keep_their_names():
+    pd = pytest.importorskip("pandas")
+    Xs, ys, Xt = two_domains()
+    names = ["age", "chol", "ecg", "bmi", "dose"]
+    Fs, Ft = pd.DataFrame(Xs, columns=names), pd.DataFrame(Xt, columns=names)
+    coral = CORAL().set_output(transform="pandas").fit(Fs, ys, Ft)
+    pd.testing.assert_frame_equal(coral.transform(Ft), Ft)
+    assert list(coral.transform(Fs, domain="source").columns) == names

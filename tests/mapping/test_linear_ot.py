@@ -104,7 +104,7 @@ def test_the_inverse_is_exact(d):
     assert_array_equal(model.inverse_transform(new), new)
     with pytest.raises(ValueError, match="domain must be"):
         model.inverse_transform(new, "elsewhere")
-    with pytest.raises(ValueError, match=f"X has {d - 1} features, .* have {d}"):
+    with pytest.raises(ValueError, match=f"X has {d - 1} features, .* maps to {d}"):
         model.inverse_transform(new[:, 1:])
 
 

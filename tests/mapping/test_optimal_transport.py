@@ -366,7 +366,7 @@ def test_a_transformer_needs_no_labels():
     Z = model.fit_transform(Xs, Xt=Xt)
     assert_allclose(Z, OTMapping().fit(Xs, ys, Xt).transform(Xs, "source"))
     assert not hasattr(model, "predict")
-    assert list(model.get_feature_names_out()) == ["otmapping0", "otmapping1", "otmapping2"]
+    assert list(model.get_feature_names_out()) == ["x0", "x1", "x2"]
 
 
 def test_single_precision():
