@@ -184,8 +184,8 @@ NOTES = [
     "exceeded on average.",
     "",
     "*JGSA.* The published row but for .1 on WD, with its defaults. On rows that are only "
-    "z-scored, 28 times as long, its penalties of a fixed weight hardly count and it is useless: scale rows "
-    "to norm 1 before it.",
+    "z-scored, 28 times as long, its penalties of a fixed weight hardly count and it is useless: "
+    "scale rows to norm 1 before it.",
     "",
     "*CORAL.* The published row is that of no estimator on mapped rows, as far as we can tell: a "
     "support vector machine with the products of mapped and unmapped rows for a kernel gives it, "
