@@ -121,7 +121,8 @@ class JDA(PseudoLabelMapper, KernelMapper):
         Eigenvalues of (K M K + c I)^-1 K H K, in descending order, of the last round.
     components_ : ndarray of shape (n_components_, n_features)
         For "linear": rows are mapped to ``X @ components_.T``. With an approximation, of shape
-        (n_components_, n_basis): rows are mapped to ``kernel_map_.transform(X) @ components_.T``.
+        ``(n_components_, n_basis)``: rows are mapped to
+        ``kernel_map_.transform(X) @ components_.T``.
     kernel_map_ : transformer
         With an approximation: scikit-learn's :class:`~sklearn.kernel_approximation.Nystroem` or
         :class:`~sklearn.kernel_approximation.RBFSampler`.

@@ -49,7 +49,7 @@ class LinearOTMapping(SourceMover, InvertibleMapper):
         Orthonormal directions outside which the map is a translation; None where r is
         `n_features` and the coordinates are the features themselves.
     source_mean_, target_mean_ : ndarray of shape (n_features,)
-        The means: a source row x goes to target_mean_ + A (x - source_mean_).
+        The means: a source row x goes to ``target_mean_ + A (x - source_mean_)``.
     estimator_ : estimator object
         The fitted clone of `estimator`; not with "passthrough".
     classes_ : ndarray of shape (n_classes,)
