@@ -62,7 +62,7 @@ class JDA(PseudoLabelMapper, KernelMapper):
     the more robust there. Features should have comparable scales: put a StandardScaler before it.
     On images a few nearest neighbours of rows of norm 1,
     ``make_pipeline(Normalizer(), KNeighborsClassifier())``, were often a better estimator than the
-    default; on reviews and gene expression they were not.
+    default; on reviews they were not.
 
     Parameters
     ----------
