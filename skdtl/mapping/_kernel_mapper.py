@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils.metaestimators import available_if
 
 from .._params import RANDOM_STATE, Callable, Int, OneOf, Real
 from ..base import Domain
 from ..kernels import KERNELS, kernel_gamma, kernel_matrix
-from ._base import Mapper
+from ._base import InvertibleMapper, Mapper
 from ._spaces import BLOCK_SIZE, FeatureSpace, KernelSpace, joined, mean_difference
 
 
@@ -172,6 +173,47 @@ class KernelMapper(Mapper):
             degree=self.degree,
             coef0=self.coef0,
         )
+
+
+def _is_linear(self) -> bool:
+    if not isinstance(self.kernel, str) or self.kernel != "linear":
+        raise AttributeError(
+            f"{type(self).__name__} leads mapped rows back for kernel='linear' alone: elsewhere in "
+            f"the kernel's feature space there need be no row. It has kernel={self.kernel!r}."
+        )
+    return True
+
+
+class InvertibleKernelMapper(KernelMapper, InvertibleMapper):
+    """Base class of those that map both domains alike, and lead back for the linear kernel."""
+
+    def _set_components(self, space, *found):
+        W = super()._set_components(space, *found)
+        if isinstance(self.kernel, str) and self.kernel == "linear":
+            self.mean_, self.reconstruction_ = space.reconstruction(W)
+        return W
+
+    @available_if(_is_linear)
+    def inverse_transform(self, X, domain="target"):
+        """Lead mapped rows back to the features, as near to the training rows as they allow.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components_)
+            Mapped rows.
+        domain : {"target", "source"}, default="target"
+            The domain that the rows belong to: both are mapped alike.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+        """
+        return super().inverse_transform(X, domain)
+
+    def _unmap(self, Z, domain: str):
+        offset = self.mean_ - self.mean_ @ self.components_.T @ self.reconstruction_
+        back = Z @ self.reconstruction_.astype(Z.dtype, copy=False)
+        return back + offset.astype(Z.dtype, copy=False)
 
 
 def domain_difference(source: Domain, target: Domain):

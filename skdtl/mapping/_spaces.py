@@ -468,15 +468,12 @@ class FeatureSpace:
         return W if penalty is None else W / penalty[:, None]
 
     def reconstruction(self, components):
-        """Return the rows' mean and the B with the least squares of H X - H X C B.
-
-        Of C no column may be a combination of the others on these rows.
-        """
+        """Return the rows' mean and the B with the least squares of H X - H X C B."""
         if self.narrow:
             shared = components.T @ self.moments[1]
         else:
             shared = self.sums(_centred(self.map(components))).T
-        B = scipy.linalg.solve(shared @ components, shared, assume_a="pos")
+        B = scipy.linalg.pinvh(shared @ components) @ shared
         return self.sums(np.full(self.n_rows, 1 / self.n_rows)).ravel(), B
 
     def map(self, components):

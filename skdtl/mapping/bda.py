@@ -84,6 +84,10 @@ class BDA(JDA):
         For "linear": rows are mapped to ``X @ components_.T``. With an approximation, of shape
         ``(n_components_, n_basis)``: rows are mapped to
         ``kernel_map_.transform(X) @ components_.T``.
+    mean_ : ndarray of shape (n_features,)
+        For "linear": the mean of the training rows of both domains.
+    reconstruction_ : ndarray of shape (n_components_, n_features)
+        For "linear": what ``inverse_transform`` multiplies by, as in :class:`~skdtl.TCA`.
     kernel_map_ : transformer
         With an approximation: scikit-learn's :class:`~sklearn.kernel_approximation.Nystroem` or
         :class:`~sklearn.kernel_approximation.RBFSampler`.

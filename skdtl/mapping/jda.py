@@ -9,7 +9,7 @@ import numpy as np
 
 from .._params import Real
 from ..base import Domain
-from ._kernel_mapper import KernelMapper
+from ._kernel_mapper import InvertibleKernelMapper
 from ._pseudo_labels import PseudoLabelMapper
 from ._spaces import class_mean_differences, mean_difference
 
@@ -43,7 +43,7 @@ def joint_mean_differences(ys, yt, n_classes, mu=0.5):
     return E / np.sqrt(norm) if norm > 0 else E
 
 
-class JDA(PseudoLabelMapper, KernelMapper):
+class JDA(PseudoLabelMapper, InvertibleKernelMapper):
     """Map both domains to directions in which they agree as a whole and class by class.
 
     Joint distribution adaptation looks, as :class:`~skdtl.TCA` does, for a few directions of a
@@ -123,6 +123,10 @@ class JDA(PseudoLabelMapper, KernelMapper):
         For "linear": rows are mapped to ``X @ components_.T``. With an approximation, of shape
         ``(n_components_, n_basis)``: rows are mapped to
         ``kernel_map_.transform(X) @ components_.T``.
+    mean_ : ndarray of shape (n_features,)
+        For "linear": the mean of the training rows of both domains.
+    reconstruction_ : ndarray of shape (n_components_, n_features)
+        For "linear": what ``inverse_transform`` multiplies by, as in :class:`~skdtl.TCA`.
     kernel_map_ : transformer
         With an approximation: scikit-learn's :class:`~sklearn.kernel_approximation.Nystroem` or
         :class:`~sklearn.kernel_approximation.RBFSampler`.
@@ -228,7 +232,7 @@ class JDA(PseudoLabelMapper, KernelMapper):
     """
 
     _params: ClassVar[dict[str, Any]] = {
-        **KernelMapper._params,
+        **InvertibleKernelMapper._params,
         **PseudoLabelMapper._params,
         "lam": Real(0, closed="neither"),
     }

@@ -11,7 +11,7 @@ from sklearn.neighbors import kneighbors_graph
 
 from .._params import HasMethod, Int, Real
 from ..base import Domain
-from ._kernel_mapper import KernelMapper, domain_difference
+from ._kernel_mapper import InvertibleKernelMapper, domain_difference
 from ._spaces import joined
 
 __all__ = ["SSTCA", "label_columns", "neighbour_laplacian"]
@@ -71,7 +71,7 @@ def label_columns(y, labelled, n_classes=None):
     return F
 
 
-class SSTCA(KernelMapper):
+class SSTCA(InvertibleKernelMapper):
     """Map both domains to directions that tell the labels and in which their means agree.
 
     Semi-supervised transfer component analysis is :class:`~skdtl.TCA` with two more wishes. The
@@ -144,6 +144,10 @@ class SSTCA(KernelMapper):
         For "linear": rows are mapped to ``X @ components_.T``. With an approximation, of shape
         ``(n_components_, n_basis)``: rows are mapped to
         ``kernel_map_.transform(X) @ components_.T``.
+    mean_ : ndarray of shape (n_features,)
+        For "linear": the mean of the training rows of both domains.
+    reconstruction_ : ndarray of shape (n_components_, n_features)
+        For "linear": what ``inverse_transform`` multiplies by, as in :class:`~skdtl.TCA`.
     kernel_map_ : transformer
         With an approximation: scikit-learn's :class:`~sklearn.kernel_approximation.Nystroem` or
         :class:`~sklearn.kernel_approximation.RBFSampler`.
@@ -238,7 +242,7 @@ class SSTCA(KernelMapper):
     """
 
     _params: ClassVar[dict[str, Any]] = {
-        **KernelMapper._params,
+        **InvertibleKernelMapper._params,
         "estimator": (None, HasMethod("fit")),
         "mu": Real(0, closed="neither"),
         "label_weight": Real(0, 1),

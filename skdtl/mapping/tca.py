@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sklearn.utils.metaestimators import available_if
-
 from .._params import Real
 from ..base import Domain
-from ._base import InvertibleMapper
-from ._kernel_mapper import KernelMapper, domain_difference
+from ._kernel_mapper import InvertibleKernelMapper, domain_difference
 from ._spaces import linear_transfer_components, mean_difference, transfer_components
 
 __all__ = ["TCA", "linear_transfer_components", "mean_difference", "transfer_components"]
 
 
-def _is_linear(self) -> bool:
-    if not isinstance(self.kernel, str) or self.kernel != "linear":
-        raise AttributeError(
-            "TCA leads mapped rows back for kernel='linear' alone: elsewhere in the kernel's "
-            f"feature space there need be no row. It has kernel={self.kernel!r}."
-        )
-    return True
-
-
-class TCA(KernelMapper, InvertibleMapper):
+class TCA(InvertibleKernelMapper):
     """Map both domains to the directions that vary most and in which their means agree.
 
     Transfer component analysis looks for a few directions of a kernel's feature space along which
@@ -206,7 +194,7 @@ class TCA(KernelMapper, InvertibleMapper):
     """
 
     _params: ClassVar[dict[str, Any]] = {
-        **KernelMapper._params,
+        **InvertibleKernelMapper._params,
         "mu": Real(0, closed="neither"),
     }
 
@@ -247,31 +235,3 @@ class TCA(KernelMapper, InvertibleMapper):
             tol=self.tol,
             max_iter=self.max_iter,
         )
-
-    def _set_components(self, space, *found):
-        W = super()._set_components(space, *found)
-        if isinstance(self.kernel, str) and self.kernel == "linear":
-            self.mean_, self.reconstruction_ = space.reconstruction(W)
-        return W
-
-    @available_if(_is_linear)
-    def inverse_transform(self, X, domain="target"):
-        """Lead mapped rows back to the features, as near to the training rows as they allow.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_components_)
-            Mapped rows.
-        domain : {"target", "source"}, default="target"
-            The domain that the rows belong to: both are mapped alike.
-
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_features)
-        """
-        return super().inverse_transform(X, domain)
-
-    def _unmap(self, Z, domain: str):
-        offset = self.mean_ - self.mean_ @ self.components_.T @ self.reconstruction_
-        back = Z @ self.reconstruction_.astype(Z.dtype, copy=False)
-        return back + offset.astype(Z.dtype, copy=False)

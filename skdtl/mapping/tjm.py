@@ -8,7 +8,7 @@ import numpy as np
 
 from .._params import Int, Real
 from ..base import Domain
-from ._kernel_mapper import KernelMapper, domain_difference
+from ._kernel_mapper import InvertibleKernelMapper, domain_difference
 
 __all__ = ["TJM", "joint_matching"]
 
@@ -86,7 +86,7 @@ def joint_matching(
     return values, W, own, np.array(objectives), n_iter
 
 
-class TJM(KernelMapper):
+class TJM(InvertibleKernelMapper):
     """Map both domains to directions in which their means agree, built from few source rows.
 
     Transfer joint matching looks, as :class:`~skdtl.TCA` does, for directions of a kernel's
@@ -168,6 +168,10 @@ class TJM(KernelMapper):
         For "linear": rows are mapped to ``X @ components_.T``. With an approximation, of shape
         ``(n_components_, n_basis)``: rows are mapped to
         ``kernel_map_.transform(X) @ components_.T``.
+    mean_ : ndarray of shape (n_features,)
+        For "linear": the mean of the training rows of both domains.
+    reconstruction_ : ndarray of shape (n_components_, n_features)
+        For "linear": what ``inverse_transform`` multiplies by, as in :class:`~skdtl.TCA`.
     kernel_map_ : transformer
         With an approximation: scikit-learn's :class:`~sklearn.kernel_approximation.Nystroem` or
         :class:`~sklearn.kernel_approximation.RBFSampler`.
@@ -271,7 +275,7 @@ class TJM(KernelMapper):
     """
 
     _params: ClassVar[dict[str, Any]] = {
-        **KernelMapper._params,
+        **InvertibleKernelMapper._params,
         "lam": Real(0, closed="neither"),
         "n_rounds": Int(1),
         "verbose": Int(0),

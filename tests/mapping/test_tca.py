@@ -20,7 +20,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdtl import TCA, NoTargetWarning, SourceOnly, stack
+from skdtl import BDA, JDA, SSTCA, TCA, TJM, NoTargetWarning, SourceOnly, stack
 from skdtl.mapping.tca import linear_transfer_components, mean_difference, transfer_components
 
 KERNELS = {
@@ -474,3 +474,15 @@ def test_a_solver_that_stops_early_says_so():
     assert tca.n_iter_ == 1
     loose = TCA(3, kernel="rbf", tol=1e-2).fit(Xs, ys, Xt)
     assert loose.n_iter_ < TCA(3, kernel="rbf").fit(Xs, ys, Xt).n_iter_
+
+
+@pytest.mark.parametrize("method", [SSTCA, TJM, JDA, BDA])
+def test_its_kin_leads_back_as_well(method):
+    Xs, ys, Xt = two_domains()
+    X = np.vstack([Xs, Xt])
+    model = method(3).fit(Xs, ys, Xt)
+    Z = model.transform(X)
+    centred = Z - Z.mean(axis=0)
+    B = np.linalg.lstsq(centred, X - X.mean(axis=0), rcond=None)[0]
+    assert_allclose(model.inverse_transform(Z), centred @ B + X.mean(axis=0), rtol=1e-6, atol=1e-6)
+    assert not hasattr(method(3, kernel="rbf"), "inverse_transform")
