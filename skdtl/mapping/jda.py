@@ -120,9 +120,8 @@ class JDA(PseudoLabelMapper, InvertibleKernelMapper):
     eigenvalues_ : ndarray of shape (n_components_,)
         Eigenvalues of (K M K + c I)^-1 K H K, in descending order, of the last round.
     components_ : ndarray of shape (n_components_, n_features)
-        For "linear": rows are mapped to ``X @ components_.T``. With an approximation, of shape
-        ``(n_components_, n_basis)``: rows are mapped to
-        ``kernel_map_.transform(X) @ components_.T``.
+        For "linear": rows are mapped to ``X @ components_.T``. With an approximation it has
+        `n_basis` columns: rows are mapped to ``kernel_map_.transform(X) @ components_.T``.
     mean_ : ndarray of shape (n_features,)
         For "linear": the mean of the training rows of both domains.
     reconstruction_ : ndarray of shape (n_components_, n_features)

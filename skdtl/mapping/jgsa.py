@@ -281,10 +281,10 @@ class JGSA(PseudoLabelMapper, KernelMapper):
     ----------
     source_components_ : ndarray of shape (n_components_, n_features)
         The map of the source. For "linear" its rows are mapped to ``X @ source_components_.T``.
-        With an approximation, of shape ``(n_components_, n_basis)``, and for the other kernels, of
-        shape ``(n_components_, n_s + n_t)``, with a column for each training row, source rows
-        first: rows are mapped to ``(k - origin_) @ source_components_.T``, where k is
-        ``kernel_map_.transform(X)`` or their kernel values with `X_fit_`.
+        With an approximation it has `n_basis` columns, and for the other kernels a column for each
+        training row, source rows first: rows are mapped to
+        ``(k - origin_) @ source_components_.T``, where k is ``kernel_map_.transform(X)`` or their
+        kernel values with `X_fit_`.
     target_components_ : ndarray
         The map of the target, of the same shape.
     origin_ : ndarray of shape (n_basis,) or (n_s + n_t,)
