@@ -260,6 +260,7 @@ def test_coordinates_have_the_kernels_inner_products(centred):
         assert_allclose((k - centred * k.mean(axis=0)) @ basis, rows, atol=1e-6)
         assert (new @ basis).shape == (len(Xt), rows.shape[1])
     assert rows.shape[1] == 4
+    assert kernel_coordinates(low.astype("f4"), centred=centred)[0].shape[1] == 4  # not its noise
 
 
 # --- the rounds -------------------------------------------------------------------------------
