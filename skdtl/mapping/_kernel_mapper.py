@@ -176,7 +176,7 @@ class KernelMapper(Mapper):
 
 
 def _is_linear(self) -> bool:
-    if not isinstance(self.kernel, str) or self.kernel != "linear":
+    if self.kernel != "linear":
         raise AttributeError(
             f"{type(self).__name__} leads mapped rows back for kernel='linear' alone: elsewhere in "
             f"the kernel's feature space there need be no row. It has kernel={self.kernel!r}."
@@ -189,7 +189,7 @@ class InvertibleKernelMapper(KernelMapper, InvertibleMapper):
 
     def _set_components(self, space, *found):
         W = super()._set_components(space, *found)
-        if isinstance(self.kernel, str) and self.kernel == "linear":
+        if self.kernel == "linear":
             self.mean_, self.reconstruction_ = space.reconstruction(W)
         return W
 

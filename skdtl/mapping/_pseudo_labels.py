@@ -44,15 +44,15 @@ class PseudoLabelMapper(ClassifierMixin, Mapper):
         source``) they are the source's own, and Zt is Zs.
         """
 
-    def _fit_maps(self, source: Domain, target: Domain) -> None:
+    def _fit_maps(self, source: Domain, target: Domain):
         if not is_classifier(self._estimator()):
             name, kind = type(self).__name__, type(self._estimator()).__name__
             raise ValueError(f"{name} needs a classifier as its estimator, but {kind} is none.")
         state = self._start(source, target)
         if target is source:
-            self._fit_round(state, source, source, source.y)
+            Zs, _ = self._fit_round(state, source, source, source.y)
             self.pseudo_labels_, self.n_rounds_ = self.classes_[source.y], 1
-            return
+            return Zs.astype(source.X.dtype, copy=False)
         known = target.labelled
         labels = np.where(known, target.y, self._first_labels(source, target))
         for n_round in range(1, self.n_rounds + 1):
@@ -70,3 +70,5 @@ class PseudoLabelMapper(ClassifierMixin, Mapper):
             if not changed:
                 break
         self.pseudo_labels_ = self.classes_[labels]
+        # Mapped already: with a kernel they need not be evaluated again.
+        return Zs.astype(source.X.dtype, copy=False)

@@ -460,8 +460,8 @@ class JGSA(PseudoLabelMapper, KernelMapper):
     def _asked_components(self):
         return 30 if self.n_components is None else self.n_components
 
-    def _fit_maps(self, source: Domain, target: Domain) -> None:
-        super()._fit_maps(source, target)
+    def _fit_maps(self, source: Domain, target: Domain):
+        Zs = super()._fit_maps(source, target)
         if self.n_components is not None and self.n_components_ < self.n_components:
             warnings.warn(
                 f"n_components={self.n_components}, but the classes of Xs and the rows of Xt vary "
@@ -469,6 +469,7 @@ class JGSA(PseudoLabelMapper, KernelMapper):
                 UserWarning,
                 stacklevel=2,
             )
+        return Zs
 
     def _first_labels(self, source: Domain, target: Domain):
         known = [source, target.labelled_rows()] if target.labelled.any() else [source]

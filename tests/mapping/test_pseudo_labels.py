@@ -7,10 +7,11 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import KNeighborsClassifier
 
-from skdtl import NoTargetWarning
+from skdtl import BDA, JDA, JGSA, NoTargetWarning
 from skdtl.mapping._pseudo_labels import PseudoLabelMapper
 from skdtl.mapping._spaces import class_mean_differences
 
@@ -137,3 +138,22 @@ def test_a_class_without_target_rows_has_the_sources_part_alone():
     E = class_mean_differences(np.array([0, 0, 1, 2]), np.array([0, -1, 0, 2]), 4)
     assert_allclose(E[:4], [[0.5, 0, 0, 0], [0.5, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]])
     assert_allclose(E[4:], [[-0.5, 0, 0, 0], [0, 0, 0, 0], [-0.5, 0, 0, 0], [0, 0, -1, 0]])
+
+
+def test_rows_that_the_last_round_has_mapped_are_not_mapped_again():
+    """With a kernel it would be the matrix of all pairs once more."""
+    evaluated = []
+
+    def counted(X, Y):
+        evaluated.append(X.shape[0])
+        return rbf_kernel(X, Y)
+
+    Xs, Xt = (np.random.default_rng(seed).normal(size=(20, 3)) for seed in (0, 1))
+    for method in (JDA, BDA, JGSA):
+        evaluated.clear()
+        model = method(3, kernel=counted, n_rounds=2).fit(Xs, np.arange(20) % 2, Xt)
+        assert evaluated == [40]
+        Z = LogisticRegression().fit(model.transform(Xs, "source"), np.arange(20) % 2)
+        assert_allclose(model.estimator_.coef_, Z.coef_, rtol=1e-3, atol=1e-5)
+        single = method(3, kernel="rbf").fit(Xs.astype("f4"), np.arange(20) % 2, Xt.astype("f4"))
+        assert single.estimator_.coef_.dtype == np.float32
