@@ -153,6 +153,9 @@ def main():
             scores = [published_coral(pair) for pair in data]
             page.append(row("CORAL as published", scores))
             short += below("CORAL as published", protocol, published["CORAL"], scores)
+            for method in (CORAL, SourceOnly):
+                scores = [accuracy(method, SVC(kernel="linear"), pair) for pair in data]
+                page.append(row(f"{method.__name__}, linear SVM", scores))
         for name, method in METHODS.items():
             for kind in ("1-NN", "logistic regression"):
                 if name == "JDOT" and kind == "1-NN":
