@@ -8,6 +8,7 @@ from .._params import Int, SequenceOf
 from ..deep.alignments import DomainAdversary
 from ..deep.estimators import (
     LAM,
+    LAYERS,
     NETWORK_PARAMS,
     TRAINING_PARAMS,
     DeepTransferClassifierBase,
@@ -22,6 +23,7 @@ class _Adversarial(DeepTransferEstimator):
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
         "discriminator_layer_sizes": SequenceOf(Int(1)),
+        "layers": LAYERS,
         **NETWORK_PARAMS,
         **TRAINING_PARAMS,
     }
@@ -31,6 +33,7 @@ class _Adversarial(DeepTransferEstimator):
         lam="ramp",
         *,
         discriminator_layer_sizes=(100,),
+        layers=-1,
         module=None,
         hidden_layer_sizes=(100,),
         activation="relu",
@@ -41,6 +44,9 @@ class _Adversarial(DeepTransferEstimator):
         weight_decay=0.0,
         max_epochs=100,
         batch_size=128,
+        validation_fraction=0.0,
+        warm_start=False,
+        mixed_precision=False,
         device="cpu",
         callbacks=None,
         verbose=0,
@@ -48,6 +54,7 @@ class _Adversarial(DeepTransferEstimator):
     ):
         self.lam = lam
         self.discriminator_layer_sizes = discriminator_layer_sizes
+        self.layers = layers
         self.module = module
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -58,13 +65,17 @@ class _Adversarial(DeepTransferEstimator):
         self.weight_decay = weight_decay
         self.max_epochs = max_epochs
         self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.mixed_precision = mixed_precision
         self.device = device
         self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
 
     def _alignments(self):
-        return [DomainAdversary(hidden_layer_sizes=self.discriminator_layer_sizes)]
+        sizes = self.discriminator_layer_sizes
+        return [DomainAdversary(hidden_layer_sizes=sizes, layers=self.layers)]
 
 
 class DANN(_Adversarial, DeepTransferClassifierBase):
@@ -90,6 +101,9 @@ class DANN(_Adversarial, DeepTransferClassifierBase):
         does not depend on it.
     discriminator_layer_sizes : sequence of int, default=(100,)
         The widths of the discriminator's hidden layers; () makes it logistic regression.
+    layers : int, "output" or sequence of these, default=-1
+        Which layers the discriminator sees: hidden ones by their index, of which -1 is the last,
+        or the network's output; of several, all side by side.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
         its weights, pre-trained ones for example, and is copied, never changed; a class or
@@ -115,6 +129,15 @@ class DANN(_Adversarial, DeepTransferClassifierBase):
         Passes over the longer of the two domains, 1 or more.
     batch_size : int, default=128
         At most so many rows of each domain are in a batch, 1 or more.
+    validation_fraction : float, default=0.0
+        The share of each domain's rows, in [0, 1), that is held out of the training. After every
+        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
+        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
+        label is needed.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    mixed_precision : bool, default=False
+        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
     device : str or torch.device, default="cpu"
         Where to train, for instance "cuda".
     callbacks : list or None, default=None
@@ -207,6 +230,9 @@ class DANNRegressor(_Adversarial, DeepTransferRegressorBase):
         does not depend on it.
     discriminator_layer_sizes : sequence of int, default=(100,)
         The widths of the discriminator's hidden layers; () makes it logistic regression.
+    layers : int, "output" or sequence of these, default=-1
+        Which layers the discriminator sees: hidden ones by their index, of which -1 is the last,
+        or the network's output; of several, all side by side.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
         its weights, pre-trained ones for example, and is copied, never changed; a class or
@@ -232,6 +258,15 @@ class DANNRegressor(_Adversarial, DeepTransferRegressorBase):
         Passes over the longer of the two domains, 1 or more.
     batch_size : int, default=128
         At most so many rows of each domain are in a batch, 1 or more.
+    validation_fraction : float, default=0.0
+        The share of each domain's rows, in [0, 1), that is held out of the training. After every
+        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
+        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
+        label is needed.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    mixed_precision : bool, default=False
+        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
     device : str or torch.device, default="cpu"
         Where to train, for instance "cuda".
     callbacks : list or None, default=None

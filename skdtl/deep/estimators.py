@@ -14,7 +14,7 @@ from skorch.callbacks import ProgressBar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._params import Callable, Instance, Int, OneOf, Real, SequenceOf
+from .._params import Bool, Callable, Instance, Int, OneOf, Real, SequenceOf
 from ..base import Domain, DomainTransformerMixin, TransferEstimator, TransferTags
 from .alignments import Alignment
 from .net import (
@@ -34,6 +34,17 @@ __all__ = ["DeepTransferClassifier", "DeepTransferRegressor"]
 # Rows that go through the network at once in predict and transform: it bounds the memory.
 _INFERENCE_ROWS = 4096
 
+
+class _Layer:
+    """A layer of the network."""
+
+    def accepts(self, value) -> bool:
+        return Int().accepts(value) or value == "output"
+
+    def __str__(self):
+        return "an int or 'output'"
+
+
 NETWORK_PARAMS: dict[str, Any] = {
     "module": (None, Callable()),
     "hidden_layer_sizes": SequenceOf(Int(1), min_length=1),
@@ -47,11 +58,15 @@ TRAINING_PARAMS: dict[str, Any] = {
     "weight_decay": Real(0, None),
     "max_epochs": Int(1),
     "batch_size": Int(1),
+    "validation_fraction": Real(0, 1, closed="left"),
+    "warm_start": Bool(),
+    "mixed_precision": Bool(),
     "device": Instance(str, torch.device),
     "callbacks": (None, Instance(list, tuple)),
     "verbose": Int(0),
 }
 LAM: Any = (Real(0, None), OneOf("ramp"), Callable())
+LAYERS: Any = (Int(), OneOf("output"), SequenceOf(_Layer(), min_length=1))
 
 
 class _MaskedCrossEntropy(nn.CrossEntropyLoss):
@@ -415,6 +430,9 @@ class _AnyAlignments(DeepTransferEstimator):
         weight_decay=0.0,
         max_epochs=100,
         batch_size=128,
+        validation_fraction=0.0,
+        warm_start=False,
+        mixed_precision=False,
         device="cpu",
         callbacks=None,
         verbose=0,
@@ -432,6 +450,9 @@ class _AnyAlignments(DeepTransferEstimator):
         self.weight_decay = weight_decay
         self.max_epochs = max_epochs
         self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.mixed_precision = mixed_precision
         self.device = device
         self.callbacks = callbacks
         self.verbose = verbose
@@ -488,6 +509,15 @@ class DeepTransferClassifier(_AnyAlignments, DeepTransferClassifierBase):
         Passes over the longer of the two domains, 1 or more.
     batch_size : int, default=128
         At most so many rows of each domain are in a batch, 1 or more.
+    validation_fraction : float, default=0.0
+        The share of each domain's rows, in [0, 1), that is held out of the training. After every
+        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
+        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
+        label is needed.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    mixed_precision : bool, default=False
+        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
     device : str or torch.device, default="cpu"
         Where to train, for instance "cuda".
     callbacks : list or None, default=None
@@ -597,6 +627,15 @@ class DeepTransferRegressor(_AnyAlignments, DeepTransferRegressorBase):
         Passes over the longer of the two domains, 1 or more.
     batch_size : int, default=128
         At most so many rows of each domain are in a batch, 1 or more.
+    validation_fraction : float, default=0.0
+        The share of each domain's rows, in [0, 1), that is held out of the training. After every
+        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
+        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
+        label is needed.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    mixed_precision : bool, default=False
+        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
     device : str or torch.device, default="cpu"
         Where to train, for instance "cuda".
     callbacks : list or None, default=None

@@ -17,7 +17,7 @@ from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from .alignments import Activations, Alignment
+from .alignments import Activations, Alignment, Step
 
 __all__ = ["DeepNet", "Network", "PairedBatches", "hidden_layers", "seeded", "split_layers"]
 
@@ -111,6 +111,13 @@ class Network(nn.Module):
         """Return the hidden layers' outputs and the head's."""
         features = self.features(x)
         return features, self.head(features[-1])
+
+    def paired_activations(self, x: Tensor, n_source: int) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Return `activations` of a batch whose first `n_source` rows are the source's.
+
+        One network serves both domains here; one that treats them differently overrides this.
+        """
+        return self.activations(x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the head's output: logits, or standardised predictions."""
@@ -300,6 +307,7 @@ class DeepNet(NeuralNet):
         """Take the network and the alignments as they are."""
         self.module_: Any = self.module
         self.alignments_: Any = nn.ModuleList(self.alignments)
+        self.further_optimizers_: list[torch.optim.Optimizer] = []
         # Kept once: a pickle would hold every weight twice otherwise.
         self.module, self.alignments = type(self.module), ()
         return self
@@ -348,6 +356,36 @@ class DeepNet(NeuralNet):
         super().on_epoch_begin(net, dataset_train, dataset_valid, **kwargs)
         self.seen_: dict[str, list[float]] = {}
 
+    def train_step(self, batch, **fit_params):
+        """Make one step of the network's optimiser, and of those that alternate with it."""
+        step = super().train_step(batch, **fit_params)
+        alternating = [a for a in self.alignments_ if overrides(a, "after_step")]
+        if alternating and batch.n_source < len(batch[0]):
+            X, y = batch
+            n = batch.n_source
+            y_target = y[n:] if len(y) > n else None
+            lam = self.seen_["lam"][-1]
+            for alignment in alternating:
+                alignment.after_step(
+                    Step(
+                        self.module_,
+                        X[:n],
+                        y[:n],
+                        X[n:],
+                        y_target,
+                        alignment.weight * lam,
+                        self._make_optimizer,
+                    )
+                )
+        return step
+
+    def _make_optimizer(self, parameters) -> torch.optim.Optimizer:
+        args, kwargs = self.get_params_for_optimizer("optimizer", [])
+        kwargs.pop("param_groups", None)
+        optimizer = self.optimizer(list(parameters), **kwargs)
+        self.further_optimizers_.append(optimizer)
+        return optimizer
+
     def train_step_single(self, batch, **fit_params):
         """Compute the loss of one batch and its gradients."""
         if not self.module_.training:
@@ -355,11 +393,12 @@ class DeepNet(NeuralNet):
         progress = self.clock_.tick()
         if self.lr_schedule is not None:
             factor = self.lr_schedule(progress)
-            for group in self.optimizer_.param_groups:
-                group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+            for optimizer in (self.optimizer_, *self.further_optimizers_):
+                for group in optimizer.param_groups:
+                    group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
         X, y = batch
-        features, output = self.module_.activations(X)
+        features, output = self.module_.paired_activations(X, batch.n_source)
         prediction = output[: len(y)]  # where no target row has a label, y is the source's
         loss = self.get_loss(prediction, y, X=X, training=True)
         self._see("task_loss", loss.item())
@@ -368,7 +407,7 @@ class DeepNet(NeuralNet):
             lam = self.lam(progress)
             self._see("lam", lam)
             for alignment in self.alignments_:
-                if type(alignment).before_step is not Alignment.before_step:
+                if overrides(alignment, "before_step"):
                     alignment.before_step(source.detach(), target.detach())
                 loss = loss + alignment.penalty(source, target, alignment.weight * lam)
             for name, value in self._observed():
@@ -411,6 +450,11 @@ class DeepNet(NeuralNet):
         )
 
 
+def overrides(alignment: Alignment, hook: str) -> bool:
+    """Tell whether an alignment has a hook of its own."""
+    return getattr(type(alignment), hook) is not getattr(Alignment, hook)
+
+
 def _split(features, output: Tensor, y: Tensor, n_source: int) -> tuple[Activations, Activations]:
     sizes = [n_source, len(output) - n_source]
     pairs = [f.split_with_sizes(sizes) for f in features]  # split() does the same, slower
@@ -426,10 +470,6 @@ def initialized_alignments(
     """Return copies of the alignments, ready for a network of these widths."""
     copies = [copy.deepcopy(alignment) for alignment in alignments]
     for alignment in copies:
-        if not -len(widths) <= alignment.layer < len(widths):
-            raise ValueError(
-                f"{type(alignment).__name__} aligns layer {alignment.layer}, but the network has "
-                f"{len(widths)} hidden layers."
-            )
+        alignment.aligned_widths(widths, n_outputs)  # raises where there is no such layer
         alignment.initialize(widths, n_outputs)
     return copies

@@ -57,6 +57,9 @@ class _Confusion(DeepTransferEstimator):
         weight_decay=0.0,
         max_epochs=100,
         batch_size=128,
+        validation_fraction=0.0,
+        warm_start=False,
+        mixed_precision=False,
         device="cpu",
         callbacks=None,
         verbose=0,
@@ -77,6 +80,9 @@ class _Confusion(DeepTransferEstimator):
         self.weight_decay = weight_decay
         self.max_epochs = max_epochs
         self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.mixed_precision = mixed_precision
         self.device = device
         self.callbacks = callbacks
         self.verbose = verbose
@@ -105,7 +111,7 @@ class _Confusion(DeepTransferEstimator):
         self._set_results()
 
     def _alignments(self):
-        return [MMD(kernel=self.kernel, bandwidth=self.bandwidth, layer=self.adaptation_layer_)]
+        return [MMD(kernel=self.kernel, bandwidth=self.bandwidth, layers=self.adaptation_layer_)]
 
     def _choose_layer(self, source: Domain, target: Domain | None, seeds) -> int:
         """Return which of the network's layers will be the adaptation layer."""
@@ -159,7 +165,7 @@ class _Confusion(DeepTransferEstimator):
             source, target = (Activations(network.features(x), network(x), None) for x in (xs, xt))
             return np.array(
                 [
-                    MMD(kernel=self.kernel, bandwidth=self.bandwidth, layer=layer)(
+                    MMD(kernel=self.kernel, bandwidth=self.bandwidth, layers=layer)(
                         source, target
                     ).item()
                     for layer in range(len(network.layers))
@@ -219,6 +225,15 @@ class DDC(_Confusion, DeepTransferClassifierBase):
         Passes over the longer of the two domains, 1 or more.
     batch_size : int, default=128
         At most so many rows of each domain are in a batch, 1 or more.
+    validation_fraction : float, default=0.0
+        The share of each domain's rows, in [0, 1), that is held out of the training. After every
+        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
+        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
+        label is needed.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    mixed_precision : bool, default=False
+        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
     device : str or torch.device, default="cpu"
         Where to train, for instance "cuda".
     callbacks : list or None, default=None
@@ -351,6 +366,15 @@ class DDCRegressor(_Confusion, DeepTransferRegressorBase):
         Passes over the longer of the two domains, 1 or more.
     batch_size : int, default=128
         At most so many rows of each domain are in a batch, 1 or more.
+    validation_fraction : float, default=0.0
+        The share of each domain's rows, in [0, 1), that is held out of the training. After every
+        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
+        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
+        label is needed.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    mixed_precision : bool, default=False
+        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
     device : str or torch.device, default="cpu"
         Where to train, for instance "cuda".
     callbacks : list or None, default=None

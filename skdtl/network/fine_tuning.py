@@ -78,6 +78,9 @@ class _Tuning(DeepTransferEstimator):
         weight_decay=0.0,
         max_epochs=100,
         batch_size=128,
+        validation_fraction=0.0,
+        warm_start=False,
+        mixed_precision=False,
         device="cpu",
         callbacks=None,
         verbose=0,
@@ -97,6 +100,9 @@ class _Tuning(DeepTransferEstimator):
         self.weight_decay = weight_decay
         self.max_epochs = max_epochs
         self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.mixed_precision = mixed_precision
         self.device = device
         self.callbacks = callbacks
         self.verbose = verbose
@@ -204,6 +210,15 @@ class FineTuning(_Tuning, DeepTransferClassifierBase):
         Passes over the labelled target rows, 1 or more.
     batch_size : int, default=128
         At most so many rows are in a batch, 1 or more.
+    validation_fraction : float, default=0.0
+        The share of each domain's rows, in [0, 1), that is held out of the training. After every
+        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
+        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
+        label is needed.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    mixed_precision : bool, default=False
+        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
     device : str or torch.device, default="cpu"
         Where to train, for instance "cuda".
     callbacks : list or None, default=None
@@ -329,6 +344,15 @@ class FineTuningRegressor(_Tuning, DeepTransferRegressorBase):
         Passes over the labelled target rows, 1 or more.
     batch_size : int, default=128
         At most so many rows are in a batch, 1 or more.
+    validation_fraction : float, default=0.0
+        The share of each domain's rows, in [0, 1), that is held out of the training. After every
+        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
+        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
+        label is needed.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    mixed_precision : bool, default=False
+        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
     device : str or torch.device, default="cpu"
         Where to train, for instance "cuda".
     callbacks : list or None, default=None

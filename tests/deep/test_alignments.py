@@ -94,7 +94,7 @@ def test_gaussian_mmd_keeps_its_digits_far_from_the_origin():
 
 def test_mmd_aligns_the_layer_that_was_asked_for():
     source, target = act(XS, 2 * XS), act(XT, XT)
-    linear = MMD(kernel="linear", layer=0)(source, target).item()
+    linear = MMD(kernel="linear", layers=0)(source, target).item()
     assert linear == pytest.approx(slow_mmd(XS, XT, np.dot))
     assert MMD(kernel="linear")(source, target).item() == pytest.approx(
         slow_mmd(2 * XS, XT, np.dot)
@@ -181,7 +181,7 @@ def test_encoder_gets_minus_lambda_times_the_gradient_and_the_discriminator_the_
 
 
 def test_adversary_watches_the_layer_that_was_asked_for():
-    d = DomainAdversary(hidden_layer_sizes=(5,), layer=0)
+    d = DomainAdversary(hidden_layer_sizes=(5,), layers=0)
     d.initialize([4, 9], 2)
     assert d.discriminator[0].in_features == 4 and d.discriminator[0].out_features == 5
 
@@ -225,7 +225,7 @@ def test_schedules():
 
 
 def test_repr_shows_the_hyperparameters():
-    assert repr(MMD(0.5)) == "MMD(weight=0.5, kernel='rbf', bandwidth=None, layer=-1)"
+    assert repr(MMD(0.5)) == "MMD(weight=0.5, kernel='rbf', bandwidth=None, layers=-1)"
     assert repr(DomainAdversary(hidden_layer_sizes=(7,))) == (
-        "DomainAdversary(weight=1.0, hidden_layer_sizes=(7,), layer=-1)"
+        "DomainAdversary(weight=1.0, hidden_layer_sizes=(7,), layers=-1)"
     )

@@ -37,6 +37,17 @@ def test_dann_is_the_engine_with_an_adversary_and_the_papers_training():
         np.testing.assert_array_equal(dann.predict(Xt), by_hand.predict(Xt))
 
 
+def test_the_discriminator_sees_the_layers_that_it_is_told_to():
+    Xs, ys, Xt, _ = two_domains()
+    widths = {}
+    for layers in (-1, 0, "output", (0, 1, "output")):
+        dann = DANN(layers=layers, **{**SMALL, "hidden_layer_sizes": (9, 4)}).fit(Xs, ys, Xt)
+        widths[layers] = dann.net_.alignments_[0].discriminator[0].in_features
+    assert widths == {-1: 4, 0: 9, "output": 2, (0, 1, "output"): 15}
+    with pytest.raises(ValueError, match="'layers' of DANN"):
+        DANN(layers=(0, "input"), **SMALL).fit(Xs, ys, Xt)
+
+
 def test_twins_have_the_same_parameters():
     assert inspect.signature(DANN) == inspect.signature(DANNRegressor)
 

@@ -85,7 +85,9 @@ def test_the_adaptation_layer_may_stand_among_the_hidden_layers():
     options = {**NO_SIZES, "hidden_layer_sizes": (9, 7)}
     ddc = DDC(adaptation_width=4, adaptation_layer=1, **options).fit(Xs, ys, Xt)
     assert ddc.net_.module_.widths == [9, 4, 7]
-    by_hand = DeepTransferClassifier([MMD(layer=1)], **{**options, "hidden_layer_sizes": (9, 4, 7)})
+    by_hand = DeepTransferClassifier(
+        [MMD(layers=1)], **{**options, "hidden_layer_sizes": (9, 4, 7)}
+    )
     assert same_weights(ddc, by_hand.fit(Xs, ys, Xt))
     with pytest.raises(ValueError, match="adaptation_layer is 3"):
         DDC(adaptation_layer=3, **options).fit(Xs, ys, Xt)

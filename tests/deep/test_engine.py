@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skdtl import DeepTransferClassifier, DeepTransferRegressor
-from skdtl.deep import MMD, Alignment, DomainAdversary, Ramp
+from skdtl.deep import MMD, Activations, Alignment, DomainAdversary, Ramp
 from skdtl.deep.net import Network, PairedBatches, split_layers
 
 from .common import SMALL, same_weights, two_domains, weights
@@ -238,7 +238,7 @@ def test_alignments_compose():
     epoch = both.history_[-1]
     expected = epoch["task_loss"] + 0.5 * epoch["mmd"] + epoch["domain_loss"]
     assert epoch["train_loss"] == pytest.approx(expected, rel=1e-3)
-    twice = small(DomainAdversary(), DomainAdversary(layer=0)).fit(Xs, ys, Xt)
+    twice = small(DomainAdversary(), DomainAdversary(layers=0)).fit(Xs, ys, Xt)
     assert {"domain_loss", "domain_loss_2", "domain_accuracy_2"} <= set(twice.history_[-1])
 
 
@@ -246,11 +246,11 @@ def test_an_alignments_layer():
     Xs, ys, Xt, _ = two_domains()
     options = {"hidden_layer_sizes": (8, 6)}
     first, last, also_last = (
-        small(MMD(layer=layer), **options).fit(Xs, ys, Xt) for layer in (0, 1, -1)
+        small(MMD(layers=layer), **options).fit(Xs, ys, Xt) for layer in (0, 1, -1)
     )
     assert same_weights(last, also_last) and not same_weights(first, last)
     with pytest.raises(ValueError, match="2 hidden layers"):
-        small(MMD(layer=2), **options).fit(Xs, ys, Xt)
+        small(MMD(layers=2), **options).fit(Xs, ys, Xt)
 
 
 def test_lambda_and_learning_rate_follow_their_schedules():
@@ -286,7 +286,7 @@ class Critic(Alignment):
     """A critic with an optimiser of its own, trained in turn with the network."""
 
     def initialize(self, widths, n_outputs):
-        self.critic = nn.Linear(widths[self.layer], 1).requires_grad_(False)
+        self.critic = nn.Linear(self.aligned_widths(widths, n_outputs)[0], 1).requires_grad_(False)
         self.start = self.critic.weight.clone()
         self.steps = 0
 
@@ -316,6 +316,67 @@ def test_alternating_schemes_have_a_hook_before_every_step():
 
 
 # -- the network -----------------------------------------------------------------------------------
+
+
+class TurnByTurn(Alignment):
+    """After every step of the network, move its head alone by an optimiser of its own."""
+
+    def initialize(self, widths, n_outputs):
+        self.steps = []
+        self.rates = []
+        self.optimizer = None
+
+    def forward(self, source, target):
+        return source.output.new_zeros(())
+
+    def after_step(self, step):
+        if self.optimizer is None:
+            self.optimizer = step.make_optimizer(step.network.head.parameters())
+        self.rates.append(self.optimizer.param_groups[0]["lr"])
+        self.steps.append((len(step.source_rows), len(step.target_rows), step.lam))
+        self.optimizer.zero_grad()
+        step.network(step.target_rows)[:, 0].sum().backward()
+        self.optimizer.step()
+
+
+def test_alternating_schemes_have_a_hook_after_every_step():
+    Xs, ys, Xt, yt = two_domains(n_source=60, n_target=40)
+    options = {"max_epochs": 2, "batch_size": 30, "lr": 0.01, "optimizer": "sgd", "momentum": 0}
+    plain = small(**options).fit(Xs, ys, Xt)
+    turns = small(TurnByTurn(0.5), lam=0.5, **options).fit(
+        Xs, ys, Xt, np.r_[yt[:20].astype(float), np.full(20, np.nan)]
+    )
+    hook = turns.net_.alignments_[0]
+    assert hook.steps == [(30, 20, 0.25)] * 4 and hook.rates == [0.01] * 4
+    assert not same_weights(turns, plain)
+    pull = turns.decision_function(Xt) - plain.decision_function(Xt)
+    assert pull.mean() > 0.1  # less of the first logit
+    decay = small(TurnByTurn(), lr_schedule="decay", **options).fit(Xs, ys, Xt)
+    rates = [0.01 * (1 + 10 * p) ** -0.75 for p in (0, 0.25, 0.5, 0.75)]
+    # The optimiser is made in the first step, at whose end the schedule has not seen it yet.
+    np.testing.assert_allclose(decay.net_.alignments_[0].rates, rates)
+
+
+def test_the_output_can_be_aligned():
+    Xs, ys, Xt, _ = two_domains()
+    hidden = small(MMD()).fit(Xs, ys, Xt)
+    output = small(MMD(layers="output")).fit(Xs, ys, Xt)
+    assert not same_weights(hidden, output)
+    rng = np.random.default_rng(0)
+    source, target = (
+        Activations(
+            (torch.tensor(rng.normal(size=(9, 3))),), torch.tensor(rng.normal(size=(9, 2))), None
+        )
+        for _ in range(2)
+    )
+    both = MMD(layers=(0, "output"))(source, target)
+    parts = MMD(layers=0)(source, target) + MMD(layers="output")(source, target)
+    torch.testing.assert_close(both, parts)
+    probabilities = [Activations((a.output.softmax(1),), a.output, None) for a in (source, target)]
+    torch.testing.assert_close(MMD(layers="output")(source, target), MMD()(*probabilities))
+    for layers in ((), "input", (0.5,)):
+        with pytest.raises(ValueError, match="layers of MMD"):
+            MMD(layers=layers)
 
 
 def test_split_layers_cuts_before_weight_matrices():

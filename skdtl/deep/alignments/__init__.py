@@ -1,0 +1,7 @@
+"""Alignment losses Ω: how far apart the network still sees the two domains, a file per method."""
+
+from ._base import Activations, Alignment, Step
+from .adversary import DomainAdversary, reverse_gradient
+from .mmd import MMD
+
+__all__ = ["MMD", "Activations", "Alignment", "DomainAdversary", "Step", "reverse_gradient"]
