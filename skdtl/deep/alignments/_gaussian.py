@@ -16,13 +16,27 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-__all__ = ["gaussian_mixture", "median_bandwidth", "pair_weights", "squared_distances"]
+__all__ = [
+    "check_multipliers",
+    "gaussian_mixture",
+    "median_bandwidth",
+    "pair_weights",
+    "squared_distances",
+]
 
 # exp(-80) = 1.8e-35 is nothing beside k(x, x) = 1; below it come denormal numbers, 20 times slower.
 _LEAST_EXPONENT = -80.0
 
 # Every squaring doubles the relative error: after 4 it is 16 times the rounding error of exp.
 _MOST_SQUARINGS = 4
+
+
+def check_multipliers(name: str, multipliers: Sequence[float]) -> None:
+    """Raise where multiples of a bandwidth are none."""
+    if len(multipliers) == 0 or not all(m > 0 for m in multipliers):
+        raise ValueError(
+            f"The bandwidth_multipliers of {name} must be > 0, one or more; got {multipliers!r}."
+        )
 
 
 @lru_cache(maxsize=4)
@@ -107,7 +121,7 @@ class _GaussianMixture(torch.autograd.Function):
         exponents = distances / (-2 * squared_bandwidth)
         mixture = torch.zeros_like(distances)
         slope = torch.zeros_like(distances) if ctx.needs_input_grad[0] else None
-        previous, squarings = math.inf, 0
+        kernel, previous, squarings = exponents, math.inf, 0
         for multiplier, weight in kernels:  # from wide to narrow
             # At half the squared bandwidth a Gaussian is its own square.
             halvings = math.log2(previous / multiplier)

@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ._base import Activations, Alignment, Layers
-from ._gaussian import gaussian_mixture, median_bandwidth, pair_weights, squared_distances
+from ._gaussian import (
+    check_multipliers,
+    gaussian_mixture,
+    median_bandwidth,
+    pair_weights,
+    squared_distances,
+)
 from .adversary import reverse_gradient
 
 __all__ = ["JointMMD"]
@@ -23,15 +29,15 @@ class JointMMD(Alignment):
     say: two rows are alike if they are so in every layer. The estimate is the biased one, over all
     pairs, a row with itself included; it is never negative, and 0 for equal batches.
 
-    A hidden layer's kernel is a mean of Gaussians, exp(-‖x - y‖² / (2 m_u σ²)), σ the layer's median
-    distance between two different rows of the joint batch, held constant for the gradient. The
-    output's kernel is one Gaussian.
+    A hidden layer's kernel is a mean of Gaussians, exp(-‖x - y‖² / (2 m_u σ²)), σ the layer's
+    median distance between two different rows of the joint batch, held constant for the gradient.
+    The output's kernel is one Gaussian.
 
     Parameters
     ----------
     weight : float, default=1.0
         This alignment's own factor of λ; 0 or more.
-    multipliers : sequence of float, default=(0.125, 0.25, 0.5, 1.0, 2.0)
+    bandwidth_multipliers : sequence of float, default=(0.125, 0.25, 0.5, 1.0, 2.0)
         The m_u: which multiples of the squared median distance the squared widths of the hidden
         layers' kernels are; more than 0.
     output_bandwidth : float or None, default=0.92
@@ -69,21 +75,18 @@ class JointMMD(Alignment):
     def __init__(
         self,
         weight: float = 1.0,
-        multipliers: Sequence[float] = (0.125, 0.25, 0.5, 1.0, 2.0),
+        bandwidth_multipliers: Sequence[float] = (0.125, 0.25, 0.5, 1.0, 2.0),
         output_bandwidth: float | None = 0.92,
         adversarial: bool = False,
         layers: Layers = (-1, "output"),
     ):
         super().__init__(weight, layers)
-        if len(multipliers) == 0 or not all(m > 0 for m in multipliers):
-            raise ValueError(
-                f"The multipliers of JointMMD must be > 0, at least one; got {multipliers!r}."
-            )
+        check_multipliers("JointMMD", bandwidth_multipliers)
         if output_bandwidth is not None and not output_bandwidth > 0:
             raise ValueError(
                 f"The output_bandwidth of JointMMD must be > 0 or None; got {output_bandwidth!r}."
             )
-        self.multipliers = multipliers
+        self.bandwidth_multipliers = bandwidth_multipliers
         self.output_bandwidth = output_bandwidth
         self.adversarial = adversarial
         self.maps: nn.ModuleList | None = None
@@ -127,9 +130,9 @@ class JointMMD(Alignment):
     def _kernel(self, x: Tensor, is_output: bool) -> Tensor:
         distances = squared_distances(x)
         if not is_output:
-            n = len(self.multipliers)
+            n = len(self.bandwidth_multipliers)
             median = median_bandwidth(distances)
-            return gaussian_mixture(distances, median, self.multipliers, [1 / n] * n)
+            return gaussian_mixture(distances, median, self.bandwidth_multipliers, [1 / n] * n)
         if self.output_bandwidth is None:
             return gaussian_mixture(distances, median_bandwidth(distances))
         return gaussian_mixture(distances, self.output_bandwidth**2)

@@ -11,7 +11,13 @@ import torch
 from torch import Tensor
 
 from ._base import Activations, Alignment, Layers
-from ._gaussian import gaussian_mixture, median_bandwidth, pair_weights, squared_distances
+from ._gaussian import (
+    check_multipliers,
+    gaussian_mixture,
+    median_bandwidth,
+    pair_weights,
+    squared_distances,
+)
 
 __all__ = ["MultiKernelMMD", "optimal_kernel_weights"]
 
@@ -78,7 +84,7 @@ class MultiKernelMMD(Alignment):
     ----------
     weight : float, default=1.0
         This alignment's own factor of λ; 0 or more.
-    multipliers : sequence of float, default=(2**-8, 2**-7, ..., 2**8)
+    bandwidth_multipliers : sequence of float, default=(2**-8, 2**-7, ..., 2**8)
         The m_u: which multiples of the squared median distance the kernels' squared widths are;
         more than 0.
     kernel_weights : {"optimal", "uniform"}, default="optimal"
@@ -126,17 +132,14 @@ class MultiKernelMMD(Alignment):
     def __init__(
         self,
         weight: float = 1.0,
-        multipliers: Sequence[float] = MULTIPLIERS,
+        bandwidth_multipliers: Sequence[float] = MULTIPLIERS,
         kernel_weights: str = "optimal",
         update_every: int = 20,
         estimate: str = "unbiased",
         layers: Layers = -1,
     ):
         super().__init__(weight, layers)
-        if len(multipliers) == 0 or not all(m > 0 for m in multipliers):
-            raise ValueError(
-                f"The multipliers of MultiKernelMMD must be > 0, at least one; got {multipliers!r}."
-            )
+        check_multipliers("MultiKernelMMD", bandwidth_multipliers)
         if kernel_weights not in ("optimal", "uniform"):
             raise ValueError(
                 "The kernel_weights of MultiKernelMMD must be 'optimal' or 'uniform'; "
@@ -151,7 +154,7 @@ class MultiKernelMMD(Alignment):
                 "The estimate of MultiKernelMMD must be 'biased', 'unbiased' or 'linear'; "
                 f"got {estimate!r}."
             )
-        self.multipliers = multipliers
+        self.bandwidth_multipliers = bandwidth_multipliers
         self.kernel_weights = kernel_weights
         self.update_every = update_every
         self.estimate = estimate
@@ -162,7 +165,7 @@ class MultiKernelMMD(Alignment):
         self._begin()
 
     def _begin(self) -> None:
-        n_kernels = len(self.multipliers)
+        n_kernels = len(self.bandwidth_multipliers)
         self.beta = [[1 / n_kernels] * n_kernels for _ in self._each_layer()]
         self._forget()
 
@@ -177,7 +180,8 @@ class MultiKernelMMD(Alignment):
         for terms, xs, xt in zip(self._terms, self.aligned(source), self.aligned(target)):
             distances = _quadruple_distances(xs, xt)
             if distances.numel():
-                widths = 2 * median_bandwidth(distances) * distances.new_tensor(self.multipliers)
+                multipliers = distances.new_tensor(self.bandwidth_multipliers)
+                widths = 2 * median_bandwidth(distances) * multipliers
                 kernels = torch.exp(distances[:, :, None] / -widths)
                 terms.append(_h(kernels))
         self._n_batches += 1
@@ -201,7 +205,8 @@ class MultiKernelMMD(Alignment):
                 return xs.sum() * 0
         else:
             distances = squared_distances(torch.cat([xs, xt]))
-        kernel = gaussian_mixture(distances, median_bandwidth(distances), self.multipliers, beta)
+        median = median_bandwidth(distances)
+        kernel = gaussian_mixture(distances, median, self.bandwidth_multipliers, beta)
         if self.estimate == "linear":
             return _h(kernel).mean()
         unbiased = self.estimate == "unbiased"
