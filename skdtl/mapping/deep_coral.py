@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from sklearn.base import is_classifier
+
 from ..deep.alignments import CorrelationAlignment
 from ..deep.estimators import (
     LAM,
@@ -21,7 +23,7 @@ __all__ = ["DeepCORAL", "DeepCORALRegressor"]
 class _Correlation(DeepTransferEstimator):
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
-        "layers": LAYERS,
+        "layers": (None, *LAYERS),
         **NETWORK_PARAMS,
         **TRAINING_PARAMS,
     }
@@ -30,7 +32,7 @@ class _Correlation(DeepTransferEstimator):
         self,
         lam=1000.0,
         *,
-        layers="output",
+        layers=None,
         module=None,
         hidden_layer_sizes=(100,),
         activation="relu",
@@ -70,7 +72,10 @@ class _Correlation(DeepTransferEstimator):
         self.random_state = random_state
 
     def _alignments(self):
-        return [CorrelationAlignment(layers=self.layers)]
+        layers = self.layers
+        if layers is None:
+            layers = "output" if is_classifier(self) else -1
+        return [CorrelationAlignment(layers=layers)]
 
 
 class DeepCORAL(_Correlation, DeepTransferClassifierBase):
@@ -89,9 +94,10 @@ class DeepCORAL(_Correlation, DeepTransferClassifierBase):
         λ, 0 or more, the weight of the covariances' distance. "ramp" rises from 0 to 1 over the
         training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which
         runs from 0 to 1. With 0 the network is the source-only one.
-    layers : int, "output" or sequence of these, default="output"
+    layers : int, "output", sequence of these or None, default=None
         Which layers are aligned, each by itself: hidden ones by their index, of which -1 is the
-        last, or the network's output (class probabilities).
+        last, or the network's output (class probabilities). None means the output for classes, and
+        the last hidden layer for numbers.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
         its weights, pre-trained ones for example, and is copied, never changed; a class or
@@ -205,9 +211,10 @@ class DeepCORALRegressor(_Correlation, DeepTransferRegressorBase):
         λ, 0 or more, the weight of the covariances' distance. "ramp" rises from 0 to 1 over the
         training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which
         runs from 0 to 1. With 0 the network is the source-only one.
-    layers : int, "output" or sequence of these, default="output"
+    layers : int, "output", sequence of these or None, default=None
         Which layers are aligned, each by itself: hidden ones by their index, of which -1 is the
-        last, or the network's output (standardised predictions).
+        last, or the network's output (standardised predictions). None means the output for classes,
+        and the last hidden layer for numbers.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
         its weights, pre-trained ones for example, and is copied, never changed; a class or
