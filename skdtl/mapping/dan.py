@@ -8,6 +8,7 @@ import numpy as np
 
 from .._params import Int, OneOf, Real, SequenceOf
 from ..deep.alignments import MultiKernelMMD
+from ..deep.alignments.multi_kernel_mmd import MULTIPLIERS
 from ..deep.estimators import (
     LAM,
     LAYERS,
@@ -38,7 +39,7 @@ class _Adaptation(DeepTransferEstimator):
         lam=1.0,
         *,
         layers=(-1, "output"),
-        bandwidth_multipliers=tuple(2.0**power for power in range(-8, 9)),
+        bandwidth_multipliers=MULTIPLIERS,
         kernel_weights="optimal",
         update_every=20,
         estimate="unbiased",

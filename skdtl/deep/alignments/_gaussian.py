@@ -8,8 +8,9 @@ k(x, x) = 1 and because the weights of all n² pairs of a matrix sum up to 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,6 +31,9 @@ _LEAST_EXPONENT = -80.0
 # Every squaring doubles the relative error: after 4 it is 16 times the rounding error of exp.
 _MOST_SQUARINGS = 4
 
+# Indices of so many rows at most are remembered: they take 8 bytes per pair of rows.
+_MOST_REMEMBERED = 2048
+
 
 def check_multipliers(name: str, multipliers: Sequence[float]) -> None:
     """Raise where multiples of a bandwidth are none."""
@@ -39,20 +43,33 @@ def check_multipliers(name: str, multipliers: Sequence[float]) -> None:
         )
 
 
-@lru_cache(maxsize=4)
+def _remembered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep the last results of a function of small numbers of rows: every batch needs them anew."""
+    remembering = lru_cache(maxsize=8)(function)
+
+    @wraps(function)
+    def wrapper(*args):
+        n = sum(a for a in args if type(a) is int)
+        return (remembering if n <= _MOST_REMEMBERED else function)(*args)
+
+    return wrapper
+
+
+@_remembered
 def _pairs(n: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return where the pairs stand in a flat (n, n) matrix, and each entry's pair.
 
     On the diagonal the latter is n(n-1)/2, one more than there are.
     """
-    first, second = torch.triu_indices(n, n, 1, device=device, dtype=torch.int32)
-    pair = torch.arange(len(first), device=device, dtype=torch.int32)
-    of_entry = torch.full((n, n), len(first), device=device, dtype=torch.int32)
+    dtype = torch.int32 if n * n < 2**31 else torch.int64
+    first, second = torch.triu_indices(n, n, 1, device=device, dtype=dtype)
+    pair = torch.arange(len(first), device=device, dtype=dtype)
+    of_entry = torch.full((n, n), len(first), device=device, dtype=dtype)
     of_entry[first, second] = of_entry[second, first] = pair
     return first * n + second, of_entry.flatten()
 
 
-@lru_cache(maxsize=8)
+@_remembered
 def pair_weights(
     n_source: int, n_target: int, unbiased: bool, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
@@ -131,7 +148,8 @@ class _GaussianMixture(torch.autograd.Function):
                     kernel.mul_(kernel)
             else:
                 exponent = exponents / multiplier
-                kernel = F.threshold_(exponent, _LEAST_EXPONENT, -math.inf).exp_()
+                F.threshold(exponent, _LEAST_EXPONENT, -math.inf, inplace=True)
+                kernel = exponent.exp_()
                 squarings = 0
             previous = multiplier
             mixture.add_(kernel, alpha=weight)

@@ -94,12 +94,11 @@ class JointMMD(Alignment):
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the adversarial maps."""
         if self.adversarial:
-            self.maps = nn.ModuleList(
-                nn.Linear(width, width) for width in self.aligned_widths(widths, n_outputs)
-            )
-            for linear in self.maps:
+            maps = [nn.Linear(width, width) for width in self.aligned_widths(widths, n_outputs)]
+            for linear in maps:
                 nn.init.eye_(linear.weight)
                 nn.init.zeros_(linear.bias)
+            self.maps = nn.ModuleList(maps)
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the squared joint MMD, behind the maps if there are any, without any reversal."""
