@@ -173,7 +173,15 @@ class DeepCORAL(_Correlation, DeepTransferClassifierBase):
 
     Notes
     -----
-    XX
+    The distance is equation 1 with the covariances of equations 2 and 3: divided by 4 d², and
+    without the means. The paper aligns the last layer before the softmax; here it is the class
+    probabilities after it, whose scale is known. The paper sets λ so that both losses are alike at
+    the end of the training: for class probabilities, whose covariances are small, this needs a λ of
+    about 1000, as found on rotated digits. The right λ depends on the features' scale, with its
+    fourth power, and on their number: look at ``task_loss`` and ``coral`` in ``history_``. With a
+    much larger one the features or probabilities become constant, which makes both covariances 0.
+    The paper fine-tunes a convolutional network; here the network is trained from the start.
+    Labelled target rows join the task loss.
 
     References
     ----------
@@ -288,7 +296,16 @@ class DeepCORALRegressor(_Correlation, DeepTransferRegressorBase):
 
     Notes
     -----
-    XX
+    The distance is equation 1 with the covariances of equations 2 and 3: divided by 4 d², and
+    without the means. The paper knows classes only, and aligns the output; here it is the last
+    hidden layer, because the output's variance alone is made alike most easily by predicting the
+    mean. The paper sets λ so that both losses are alike at the end of the training: for class
+    probabilities, whose covariances are small, this needs a λ of about 1000, as found on rotated
+    digits. The right λ depends on the features' scale, with its fourth power, and on their number:
+    look at ``task_loss`` and ``coral`` in ``history_``. With a much larger one the features or
+    probabilities become constant, which makes both covariances 0. The paper fine-tunes a
+    convolutional network; here the network is trained from the start. Labelled target rows join the
+    task loss.
 
     References
     ----------

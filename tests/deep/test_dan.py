@@ -10,7 +10,7 @@ import scipy.optimize
 import torch
 
 from skdtl import DAN, DANRegressor, DeepTransferClassifier, DeepTransferRegressor
-from skdtl.deep import MMD, Activations, MultiKernelMMD
+from skdtl.deep import MMD, Activations, MultiKernelMMD, Ramp
 from skdtl.deep.alignments._gaussian import gaussian_mixture, squared_distances
 from skdtl.deep.alignments.multi_kernel_mmd import optimal_kernel_weights
 
@@ -368,6 +368,14 @@ def test_lambda_zero_one_and_large_are_three_different_networks():
     assert task[0.0] < task[1.0] < task[100.0] - 0.05
 
 
+def test_lambda_rises_over_the_training():
+    Xs, ys, Xt, _ = two_domains()
+    by_default, rising, constant = (
+        DAN(**lam, **SMALL).fit(Xs, ys, Xt) for lam in ({}, {"lam": Ramp(1.0, 10.0)}, {"lam": 1.0})
+    )
+    assert same_weights(by_default, rising) and not same_weights(rising, constant)
+
+
 def test_without_a_target_it_is_a_plain_network():
     Xs, ys, _, _ = two_domains()
     with pytest.warns(UserWarning, match="without a target"):
@@ -383,7 +391,7 @@ def test_a_shifted_feature_is_not_trusted(regression):
     source_only, adapted = [], []
     for seed in range(2):
         Xs, ys, Xt, yt = shifted_feature(seed, regression=regression)
-        for lam, scores in ((0.0, source_only), (1.0, adapted)):
+        for lam, scores in ((0.0, source_only), (Ramp(3.0), adapted)):
             model = cls(lam, random_state=seed, **options).fit(Xs, ys, Xt)
             scores.append(model.score(Xt, yt))
     assert np.mean(adapted) > np.mean(source_only) + 0.25

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from skdtl import JAN, DeepTransferClassifier, DeepTransferRegressor, JANRegressor
-from skdtl.deep import MMD, Activations, JointMMD
+from skdtl.deep import MMD, Activations, JointMMD, Ramp
 
 from .common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains
 
@@ -259,6 +259,14 @@ def test_the_maps_are_trained_even_where_the_network_does_not_heed_them():
     watched = JAN(0.0, adversarial=True, **options).fit(Xs, ys, Xt)
     alone = JAN(0.0, **options).fit(Xs, ys, Xt)
     assert watched.history_[-1]["joint_mmd"] > 1.3 * alone.history_[-1]["joint_mmd"]
+
+
+def test_lambda_rises_over_the_training():
+    Xs, ys, Xt, _ = two_domains()
+    by_default, rising, constant = (
+        JAN(**lam, **SMALL).fit(Xs, ys, Xt) for lam in ({}, {"lam": Ramp(1.0, 10.0)}, {"lam": 1.0})
+    )
+    assert same_weights(by_default, rising) and not same_weights(rising, constant)
 
 
 def test_without_a_target_it_is_a_plain_network():

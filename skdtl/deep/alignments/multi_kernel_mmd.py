@@ -78,7 +78,7 @@ class MultiKernelMMD(Alignment):
     the features makes Ω smaller.
 
     All kernels come from one matrix of distances and mostly from each other: where the multipliers
-    are powers of 2, 17 kernels cost about twice as much as one.
+    are powers of 2, 17 kernels cost about a third more than one.
 
     Parameters
     ----------
