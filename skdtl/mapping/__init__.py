@@ -7,8 +7,11 @@ from .._lazy import lazy_attributes
 if TYPE_CHECKING:
     from .bda import BDA
     from .coral import CORAL
+    from .dan import DAN, DANRegressor
     from .ddc import DDC, DDCRegressor
+    from .deep_coral import DeepCORAL, DeepCORALRegressor
     from .gfk import GFK
+    from .jan import JAN, JANRegressor
     from .jda import JDA
     from .jdot import JDOT
     from .jgsa import JGSA
@@ -24,9 +27,15 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     {
         "BDA": ".bda",
         "CORAL": ".coral",
+        "DAN": ".dan",
+        "DANRegressor": ".dan",
         "DDC": ".ddc",
         "DDCRegressor": ".ddc",
+        "DeepCORAL": ".deep_coral",
+        "DeepCORALRegressor": ".deep_coral",
         "GFK": ".gfk",
+        "JAN": ".jan",
+        "JANRegressor": ".jan",
         "JDA": ".jda",
         "JDOT": ".jdot",
         "JGSA": ".jgsa",

@@ -2,6 +2,19 @@
 
 from ._base import Activations, Alignment, Step
 from .adversary import DomainAdversary, reverse_gradient
+from .coral import CorrelationAlignment
+from .joint_mmd import JointMMD
 from .mmd import MMD
+from .multi_kernel_mmd import MultiKernelMMD
 
-__all__ = ["MMD", "Activations", "Alignment", "DomainAdversary", "Step", "reverse_gradient"]
+__all__ = [
+    "MMD",
+    "Activations",
+    "Alignment",
+    "CorrelationAlignment",
+    "DomainAdversary",
+    "JointMMD",
+    "MultiKernelMMD",
+    "Step",
+    "reverse_gradient",
+]
