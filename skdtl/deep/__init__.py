@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from .alignments import MMD, Activations, Alignment, DomainAdversary
+    from .alignments import (
+        MMD,
+        Activations,
+        Alignment,
+        ConditionalAdversary,
+        DomainAdversary,
+        MarginDisparity,
+    )
     from .estimators import DeepTransferClassifier, DeepTransferRegressor
     from .schedules import Ramp
 
@@ -14,10 +21,12 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     {
         "Activations": ".alignments",
         "Alignment": ".alignments",
+        "ConditionalAdversary": ".alignments",
         "DeepTransferClassifier": ".estimators",
         "DeepTransferRegressor": ".estimators",
         "DomainAdversary": ".alignments",
         "MMD": ".alignments",
+        "MarginDisparity": ".alignments",
         "Ramp": ".schedules",
     },
 )

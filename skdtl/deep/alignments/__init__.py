@@ -2,6 +2,17 @@
 
 from ._base import Activations, Alignment, Step
 from .adversary import DomainAdversary, reverse_gradient
+from .conditional import ConditionalAdversary
+from .margin import MarginDisparity
 from .mmd import MMD
 
-__all__ = ["MMD", "Activations", "Alignment", "DomainAdversary", "Step", "reverse_gradient"]
+__all__ = [
+    "MMD",
+    "Activations",
+    "Alignment",
+    "ConditionalAdversary",
+    "DomainAdversary",
+    "MarginDisparity",
+    "Step",
+    "reverse_gradient",
+]
