@@ -27,10 +27,9 @@ class CDAN(DeepTransferClassifierBase):
     for many classes, and where DANN mixes classes up, with hundreds of target rows or more; labels
     in the target are not needed. Don't where the classes' frequencies differ much between the
     domains, nor where the source-only network is about as good as chance in the target: the wrong
-    clusters are then drawn together. It is for
-    classes alone: it conditions on their probabilities, which numbers don't have. Watch
-    ``domain_accuracy`` in ``history_``: near 0.5 at the end, the domains are aligned. Standardise
-    the columns first (StandardScaler in a Pipeline).
+    clusters are then drawn together. It is for classes alone: it conditions on their probabilities,
+    which numbers don't have. Watch ``domain_accuracy`` in ``history_``: near 0.5 at the end, the
+    domains are aligned. Standardise the columns first (StandardScaler in a Pipeline).
 
     Parameters
     ----------
@@ -129,16 +128,16 @@ class CDAN(DeepTransferClassifierBase):
 
     Notes
     -----
-    The loss is that of section 3, with the discriminator's loss summed over the domains and averaged
-    over the rows of each. The paper minimises it over the whole network, through the features and
-    the predictions; so do we, though the authors' code stops the gradient at the predictions (on
-    rotated digits, a table of 900 rows a domain, the network then hardly adapted). The paper's
-    weights 1 + exp(-H), too, depend on the network, which is how they make predictions certain;
-    we divide them by their mean over the batch's rows of each domain, held constant, as the
-    authors' code does: the domain of the more certain predictions counts no more than the other.
-    λ's schedule, 2 / (1 + exp(-10 p)) - 1, that of the learning rate, lr / (1 + 10 p)^0.75, its 0.01,
-    the momentum of 0.9 and the limit of 4096 are the paper's. Its discriminator has two layers of
-    1024 and dropout. Labelled target rows join the task loss; the paper has none.
+    The loss is that of section 3, with the discriminator's loss summed over the domains and
+    averaged over the rows of each. The paper minimises it over the whole network, through the
+    features and the predictions; so do we, though the authors' code stops the gradient at the
+    predictions (on rotated digits, a table of 900 rows a domain, the network then hardly adapted).
+    The paper's weights 1 + exp(-H), too, depend on the network, which is how they make predictions
+    certain; we divide them by their mean over the batch's rows of each domain, held constant, as
+    the authors' code does: the domain of the more certain predictions counts no more than the
+    other. λ's schedule, 2 / (1 + exp(-10 p)) - 1, that of the learning rate, lr / (1 + 10 p)^0.75,
+    its 0.01, the momentum of 0.9 and the limit of 4096 are the paper's. Its discriminator has two
+    layers of 1024 and dropout. Labelled target rows join the task loss; the paper has none.
 
     References
     ----------

@@ -27,10 +27,10 @@ class RMAN(DeepTransferClassifierBase):
     than one of whose layers belong to the source alone; for one layer, :class:`~skdtl.CDAN` is the
     same and sees all products where they are few. It needs hundreds of target rows or more, no
     labels of them. Don't where the classes' frequencies differ much between the domains, nor where
-    the source-only network is about as good as chance in the target. It is for
-    classes alone: it conditions on their probabilities, which numbers don't have. Watch
-    ``domain_accuracy`` in ``history_``: near 0.5 at the end, the domains are aligned. Standardise
-    the columns first (StandardScaler in a Pipeline).
+    the source-only network is about as good as chance in the target. It is for classes alone: it
+    conditions on their probabilities, which numbers don't have. Watch ``domain_accuracy`` in
+    ``history_``: near 0.5 at the end, the domains are aligned. Standardise the columns first
+    (StandardScaler in a Pipeline).
 
     Parameters
     ----------
@@ -127,10 +127,10 @@ class RMAN(DeepTransferClassifierBase):
     The products are (R_1 z_1) ⊙ (R_2 z_2) ⊙ ... ⊙ (R_g g) / √d for the layers' outputs z, the
     prediction g and d = `n_components`; the entries of the matrices R are standard normal, drawn
     once from `random_state`, kept in ``net_.alignments_`` and not trained. Inner products of rows
-    then equal those of the full multilinear map in expectation. The paper also draws uniform and
-    ±1 entries. The discriminator's loss is summed over the domains and averaged over the rows of
-    each; its gradient reaches the network through every factor. The weights of `entropy` came with
-    the paper's successor (see CDAN). The schedules of λ and of the learning rate, its 0.01 and the
+    then equal those of the full multilinear map in expectation. The paper also draws uniform and ±1
+    entries. The discriminator's loss is summed over the domains and averaged over the rows of each;
+    its gradient reaches the network through every factor. The weights of `entropy` came with the
+    paper's successor (see CDAN). The schedules of λ and of the learning rate, its 0.01 and the
     momentum of 0.9 are DANN's. Labelled target rows join the task loss; the paper has none.
 
     References

@@ -6,9 +6,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from skdtl import MDD, DeepTransferClassifier, DeepTransferRegressor
-from skdtl.deep import Activations, MarginDisparity
+from skdtl.deep import Activations, DomainAdversary, MarginDisparity
 
 from .common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains
 
@@ -110,9 +111,7 @@ def test_the_network_lowers_the_disparity_by_lambda_and_the_second_head_raises_i
     for penalty in (False, True):
         alignment.zero_grad()
         source, target = act(F_S, z_s, True), act(F_T, z_t, True)
-        loss = (
-            alignment.penalty(source, target, lam) if penalty else alignment(source, target)
-        )
+        loss = alignment.penalty(source, target, lam) if penalty else alignment(source, target)
         loss.backward()
         assert source.output.grad is None and target.output.grad is None
         network = [x.features[1].grad for x in (source, target)]
@@ -182,3 +181,115 @@ def test_it_is_for_classifiers():
     Xs, ys, Xt, _ = two_domains(regression=True)
     with pytest.raises(ValueError, match="class scores"):
         DeepTransferRegressor([MarginDisparity()], **SMALL).fit(Xs, ys, Xt)
+
+
+# -- the estimator ---------------------------------------------------------------------------------
+
+
+def normalised(*sizes):
+    """Return what makes a backbone whose columns are normalised over the batch."""
+
+    def make(n_inputs):
+        layers, width = [], n_inputs
+        for size in sizes:
+            layers += [nn.Linear(width, size), nn.BatchNorm1d(size), nn.ReLU()]
+            width = size
+        return nn.Sequential(*layers)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "options, specification",
+    [
+        ({}, {"hidden_layer_sizes": (100,)}),
+        (
+            {"margin": 2.0, "adversary_layer_sizes": ()},
+            {"margin": 2.0},
+        ),
+        ({"layers": (0, "output")}, {"layers": (0, "output"), "hidden_layer_sizes": (100,)}),
+    ],
+)
+def test_it_is_the_engine_with_its_alignment_and_normalised_layers(options, specification):
+    Xs, ys, Xt, _ = two_domains()
+    shape = {**SMALL, "hidden_layer_sizes": (9, 8)}
+    model = MDD(**options, **shape).fit(Xs, ys, Xt)
+    by_hand = DeepTransferClassifier(
+        [MarginDisparity(**specification)],
+        lam=0.3,
+        module=normalised(9, 8),
+        optimizer=lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9, fused=True),
+        lr=0.01,
+        lr_schedule=lambda p: (1 + 10 * p) ** -0.75,
+        **SMALL,
+    ).fit(Xs, ys, Xt)
+    assert same_weights(model, by_hand)
+    np.testing.assert_array_equal(model.predict(Xt), by_hand.predict(Xt))
+    for option in options:  # each makes a difference
+        default = inspect.signature(MDD).parameters[option].default
+        assert not same_weights(model, MDD(**{**options, option: default}, **shape).fit(Xs, ys, Xt))
+
+
+def test_normalised_layers_are_an_option_and_leave_a_module_of_the_users_alone():
+    Xs, ys, Xt, _ = two_domains()
+    plain = MDD(batch_norm=False, **SMALL).fit(Xs, ys, Xt)
+    by_hand = DeepTransferClassifier(
+        [MarginDisparity(hidden_layer_sizes=(100,))],
+        lam=0.3,
+        lr=0.01,
+        optimizer="sgd",
+        lr_schedule="decay",
+        **SMALL,
+    ).fit(Xs, ys, Xt)
+    assert same_weights(plain, by_hand)
+    own = nn.Sequential(nn.Linear(5, 16), nn.ReLU())
+    model = MDD(module=own, **SMALL).fit(Xs, ys, Xt)
+    assert [type(part) for part in model.net_.module_.layers[0]] == [nn.Linear, nn.ReLU]
+
+
+def test_lambda_zero_moderate_and_large_are_three_different_networks():
+    Xs, ys, Xt, _ = shifted_feature(0, n=200)
+    options = {**SMALL, "max_epochs": 60}
+    nets = {lam: MDD(lam, **options).fit(Xs, ys, Xt) for lam in (0.0, 0.5, 5.0)}
+    plain = DeepTransferClassifier(
+        [DomainAdversary()],  # heeded as little; the rows are normalised in pairs
+        lam=0.0,
+        module=normalised(16),
+        lr=0.01,
+        optimizer="sgd",
+        lr_schedule="decay",
+        **options,
+    )
+    assert same_weights(nets[0.0], plain.fit(Xs, ys, Xt))
+    last = [net.history_[-1] for net in nets.values()]
+    print([(h["margin_disparity"], h["task_loss"]) for h in last])
+    assert last[1]["margin_disparity"] < last[0]["margin_disparity"] - 0.2  # h' is heeded
+    assert last[2]["task_loss"] > last[0]["task_loss"] + 0.1  # and more of it costs the task
+    assert not same_weights(nets[0.5], nets[5.0])
+
+
+def test_a_shifted_feature_is_trusted_less():
+    options = {"hidden_layer_sizes": (32,), "max_epochs": 60}
+    gains = []
+    for seed in range(2):
+        Xs, ys, Xt, yt = shifted_feature(seed)
+        scores = [
+            MDD(lam, adversary_layer_sizes=(), random_state=seed, **options)
+            .fit(Xs, ys, Xt)
+            .score(Xt, yt)
+            for lam in (0.0, 0.3)
+        ]
+        gains.append(scores[1] - scores[0])
+    print(gains)
+    assert min(gains) > 0.1
+
+
+def test_rotated_digits():
+    gains = []
+    for seed in range(2):
+        Xs, ys, Xt, yt = rotated_digits(seed)
+        options = {"max_epochs": 60, "random_state": seed}
+        plain = MDD(0.0, **options).fit(Xs, ys, Xt).score(Xt, yt)
+        gains.append(MDD(**options).fit(Xs, ys, Xt).score(Xt, yt) - plain)
+    print(gains)
+    assert np.mean(gains) > 0.04 and min(gains) > 0

@@ -96,9 +96,7 @@ class ConditionalAdversary(Alignment):
             )
         factors = [*self.aligned_widths(widths, n_outputs), n_outputs]
         width = math.prod(factors)
-        self.randomized = self.map == "randomized" or (
-            self.map == "auto" and width > _MOST_COLUMNS
-        )
+        self.randomized = self.map == "randomized" or (self.map == "auto" and width > _MOST_COLUMNS)
         if self.randomized:
             width = self.n_components
             for i, factor in enumerate(factors):
