@@ -231,7 +231,8 @@ class MDD(DeepTransferClassifierBase):
         layers = super()._layers()
         if self.module is not None or not self.batch_norm:
             return layers
-        return [
-            nn.Sequential(linear, nn.BatchNorm1d(linear.out_features), activation)
-            for linear, activation in layers
-        ]
+        normalised: list[nn.Module] = []
+        for layer, size in zip(layers, self.hidden_layer_sizes):
+            linear, activation = layer.children()
+            normalised.append(nn.Sequential(linear, nn.BatchNorm1d(size), activation))
+        return normalised

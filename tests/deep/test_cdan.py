@@ -323,7 +323,6 @@ def test_lambda_zero_one_and_large_are_three_different_networks(cls):
     plain = DeepTransferClassifier(optimizer="sgd", lr=0.01, lr_schedule="decay", **options)
     assert same_weights(nets[0.0], plain.fit(Xs, ys, Xt))
     last = [net.history_[-1] for net in nets.values()]
-    print([(h["domain_loss"], h["domain_accuracy"], h["task_loss"]) for h in last])
     assert last[1]["domain_loss"] > last[0]["domain_loss"] + 0.2  # the network heeds D
     assert last[2]["task_loss"] > last[0]["task_loss"] + 0.05  # and more of it costs the task
     assert not same_weights(nets[1.0], nets[5.0])
@@ -349,7 +348,6 @@ def test_a_shifted_feature_is_not_trusted(cls, options):
         Xs, ys, Xt, yt = shifted_feature(seed)
         for lam, scores in ((0.0, source_only), ("ramp", adapted)):
             scores.append(cls(lam, random_state=seed, **options).fit(Xs, ys, Xt).score(Xt, yt))
-    print(source_only, adapted)
     assert max(source_only) < 0.6 and min(adapted) > 0.75
 
 
@@ -361,5 +359,4 @@ def test_rotated_digits():
         plain = DeepTransferClassifier(optimizer="sgd", lr=0.01, lr_schedule="decay", **options)
         source_only = plain.fit(Xs, ys, Xt).score(Xt, yt)
         gains.append(CDAN(**options).fit(Xs, ys, Xt).score(Xt, yt) - source_only)
-    print(gains)
-    assert np.mean(gains) > 0.08 and min(gains) > 0
+    assert np.mean(gains) > 0.15 and min(gains) > 0.1

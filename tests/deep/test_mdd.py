@@ -262,7 +262,6 @@ def test_lambda_zero_moderate_and_large_are_three_different_networks():
     )
     assert same_weights(nets[0.0], plain.fit(Xs, ys, Xt))
     last = [net.history_[-1] for net in nets.values()]
-    print([(h["margin_disparity"], h["task_loss"]) for h in last])
     assert last[1]["margin_disparity"] < last[0]["margin_disparity"] - 0.2  # h' is heeded
     assert last[2]["task_loss"] > last[0]["task_loss"] + 0.1  # and more of it costs the task
     assert not same_weights(nets[0.5], nets[5.0])
@@ -280,7 +279,6 @@ def test_a_shifted_feature_is_trusted_less():
             for lam in (0.0, 0.3)
         ]
         gains.append(scores[1] - scores[0])
-    print(gains)
     assert min(gains) > 0.1
 
 
@@ -291,5 +289,4 @@ def test_rotated_digits():
         options = {"max_epochs": 60, "random_state": seed}
         plain = MDD(0.0, **options).fit(Xs, ys, Xt).score(Xt, yt)
         gains.append(MDD(**options).fit(Xs, ys, Xt).score(Xt, yt) - plain)
-    print(gains)
     assert np.mean(gains) > 0.04 and min(gains) > 0

@@ -66,10 +66,12 @@ def domain_loss(
     source, target = logits.split_with_sizes(sizes)
     with torch.no_grad():
         right = (source > 0).float().mean() + (target <= 0).float().mean()
-    losses = F.softplus(-source), F.softplus(target)  # BCE(z, 1) and BCE(z, 0)
+    # softplus(-z) = BCE(z, 1) and softplus(z) = BCE(z, 0)
+    source_loss, target_loss = F.softplus(-source), F.softplus(target)
     if weights is not None:
-        losses = tuple(w * x for w, x in zip(weights.split_with_sizes(sizes), losses))
-    return losses[0].mean() + losses[1].mean(), right / 2
+        source_weights, target_weights = weights.split_with_sizes(sizes)
+        source_loss, target_loss = source_weights * source_loss, target_weights * target_loss
+    return source_loss.mean() + target_loss.mean(), right / 2
 
 
 class DomainAdversary(Alignment):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Sequence
 
 import torch
@@ -77,7 +76,7 @@ class ConditionalAdversary(Alignment):
                 "The map of ConditionalAdversary must be 'auto', 'multilinear' or 'randomized'; "
                 f"got {map!r}."
             )
-        if not isinstance(n_components, numbers.Integral) or n_components < 1:
+        if n_components < 1 or n_components % 1:
             raise ValueError(
                 f"The n_components of ConditionalAdversary must be an int >= 1; "
                 f"got {n_components!r}."
