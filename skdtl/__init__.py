@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ._lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from .adversarial import DANN, DANNRegressor
+    from .adversarial import CDAN, DANN, MDD, RMAN, DANNRegressor
     from .base import NoTargetWarning
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
@@ -70,6 +70,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     {
         "BDA": ".mapping",
         "BIW": ".instances",
+        "CDAN": ".adversarial",
         "CORAL": ".mapping",
         "DANN": ".adversarial",
         "DANNRegressor": ".adversarial",
@@ -99,12 +100,14 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "KLIEP": ".instances",
         "KMM": ".instances",
         "LinearOTMapping": ".mapping",
+        "MDD": ".adversarial",
         "MTLF": ".instances",
         "MTLFRegressor": ".instances",
         "MultiSourceTrAdaBoost": ".instances",
         "NearestNeighborWeighting": ".instances",
         "NoTargetWarning": ".base",
         "OTMapping": ".mapping",
+        "RMAN": ".adversarial",
         "RULSIF": ".instances",
         "SSTCA": ".mapping",
         "SourceKFold": ".model_selection",

@@ -5,8 +5,18 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
+    from .cdan import CDAN
     from .dann import DANN, DANNRegressor
+    from .mdd import MDD
+    from .rman import RMAN
 
 __getattr__, __dir__, __all__ = lazy_attributes(
-    __name__, {"DANN": ".dann", "DANNRegressor": ".dann"}
+    __name__,
+    {
+        "CDAN": ".cdan",
+        "DANN": ".dann",
+        "DANNRegressor": ".dann",
+        "MDD": ".mdd",
+        "RMAN": ".rman",
+    },
 )

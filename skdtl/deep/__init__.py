@@ -13,6 +13,8 @@ if TYPE_CHECKING:
         DomainAdversary,
         JointMMD,
         MultiKernelMMD,
+        ConditionalAdversary,
+        MarginDisparity,
     )
     from .estimators import DeepTransferClassifier, DeepTransferRegressor
     from .schedules import Ramp
@@ -23,12 +25,14 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "Activations": ".alignments",
         "Alignment": ".alignments",
         "CorrelationAlignment": ".alignments",
+        "ConditionalAdversary": ".alignments",
         "DeepTransferClassifier": ".estimators",
         "DeepTransferRegressor": ".estimators",
         "DomainAdversary": ".alignments",
         "JointMMD": ".alignments",
         "MMD": ".alignments",
         "MultiKernelMMD": ".alignments",
+        "MarginDisparity": ".alignments",
         "Ramp": ".schedules",
     },
 )

@@ -4,6 +4,8 @@ from ._base import Activations, Alignment, Step
 from .adversary import DomainAdversary, reverse_gradient
 from .coral import CorrelationAlignment
 from .joint_mmd import JointMMD
+from .conditional import ConditionalAdversary
+from .margin import MarginDisparity
 from .mmd import MMD
 from .multi_kernel_mmd import MultiKernelMMD
 
@@ -15,6 +17,8 @@ __all__ = [
     "DomainAdversary",
     "JointMMD",
     "MultiKernelMMD",
+    "ConditionalAdversary",
+    "MarginDisparity",
     "Step",
     "reverse_gradient",
 ]
