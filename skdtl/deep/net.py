@@ -374,6 +374,7 @@ class DeepNet(NeuralNet):
                         X[n:],
                         y_target,
                         alignment.weight * lam,
+                        self.optimizer_,
                         self._make_optimizer,
                     )
                 )
