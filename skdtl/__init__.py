@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from ._lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from .adversarial import DANN, DANNRegressor
+    from .adversarial import DANN, MCC, MCD, DANNRegressor
     from .base import NoTargetWarning
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
     from .domains import encode_domain, split_domains, stack
-    from .inspection import DomainShiftDisplay, InstanceWeightsDisplay
+    from .inspection import DomainShiftDisplay, InstanceWeightsDisplay, TrainingHistoryDisplay
     from .instances import (
         BIW,
         KLIEP,
@@ -87,6 +87,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "KLIEP": ".instances",
         "KMM": ".instances",
         "LinearOTMapping": ".mapping",
+        "MCC": ".adversarial",
+        "MCD": ".adversarial",
         "MTLF": ".instances",
         "MTLFRegressor": ".instances",
         "MultiSourceTrAdaBoost": ".instances",
@@ -109,6 +111,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "TrBagging": ".instances",
         "TrMultiBoosting": ".instances",
         "TrResampling": ".instances",
+        "TrainingHistoryDisplay": ".inspection",
         "TwoStageTrAdaBoostR2": ".instances",
         "ULSIF": ".instances",
         "encode_domain": ".domains",
