@@ -201,7 +201,9 @@ class TrainingHistoryDisplay:
                     marker = "o" if len(values) == 1 else None
                     label = None if self.lines_[name] else _title(name)
                     options = {"color": colour, "marker": marker, "markersize": 4, "label": label}
-                    (line,) = axes.plot(epochs, values, linewidth=1.5, **options)
+                    # Two classifiers' losses may be all but equal.
+                    style = ":" if name == "second_task_loss" else "-"
+                    (line,) = axes.plot(epochs, values, style, linewidth=1.5, **options)
                     self.lines_[name].append(line)
         for start in starts[1:-1]:
             axes.axvline(start + 0.5, color=GREY, linewidth=0.8, linestyle="--")

@@ -195,16 +195,21 @@ def test_errors():
         from_history(adversarial(), panels=["lam"], ax=3)
 
 
-def test_without_matplotlib_the_error_names_the_extra():
-    script = (
-        "import sys\n"
-        "sys.modules['matplotlib'] = sys.modules['matplotlib.pyplot'] = None\n"
-        "import skdtl\n"
-        "try:\n"
-        "    skdtl.TrainingHistoryDisplay.from_history([{'task_loss': 1.0}])\n"
-        "except ImportError as error:\n"
-        "    print(error)\n"
-    )
-    root = Path(__file__).parents[2]
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root)
-    assert "pip install 'skdtl[plot]'" in run.stdout
+def test_without_matplotlib_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"matplotlib.*pip install 'skdtl\[plot\]'"):
+        from_history(adversarial())
+
+
+def test_the_example_draws_its_picture(tmp_path):
+    pytest.importorskip("torch")
+    script = Path(__file__).parents[2] / "examples" / "training_history.py"
+    picture = tmp_path / "history.png"
+    command = [sys.executable, script, "--output", picture]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    lines = printed.split("\n")[1:3]
+    plain, aligned = (float(line.split("accuracy ")[1].split(",")[0]) for line in lines)
+    before, after = (float(line.split("features ")[1]) for line in lines)
+    assert aligned > plain + 0.1 and after < before / 2
+    assert picture.read_bytes().startswith(b"\x89PNG")
