@@ -6,11 +6,12 @@ from ._lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from .adversarial import CDAN, DANN, MDD, RMAN, DANNRegressor
+    from .adversarial import DANN, MCC, MCD, DANNRegressor
     from .base import NoTargetWarning
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
     from .domains import encode_domain, split_domains, stack
-    from .inspection import DomainShiftDisplay, InstanceWeightsDisplay
+    from .inspection import DomainShiftDisplay, InstanceWeightsDisplay, TrainingHistoryDisplay
     from .instances import (
         BIW,
         KLIEP,
@@ -101,6 +102,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "KMM": ".instances",
         "LinearOTMapping": ".mapping",
         "MDD": ".adversarial",
+        "MCC": ".adversarial",
+        "MCD": ".adversarial",
         "MTLF": ".instances",
         "MTLFRegressor": ".instances",
         "MultiSourceTrAdaBoost": ".instances",
@@ -124,6 +127,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "TrBagging": ".instances",
         "TrMultiBoosting": ".instances",
         "TrResampling": ".instances",
+        "TrainingHistoryDisplay": ".inspection",
         "TwoStageTrAdaBoostR2": ".instances",
         "ULSIF": ".instances",
         "encode_domain": ".domains",

@@ -19,4 +19,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "MDD": ".mdd",
         "RMAN": ".rman",
     },
+    from .mcc import MCC
+    from .mcd import MCD
+    {"DANN": ".dann", "DANNRegressor": ".dann", "MCC": ".mcc", "MCD": ".mcd"},
 )

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
         MultiKernelMMD,
         ConditionalAdversary,
         MarginDisparity,
+        ClassifierDiscrepancy,
+        MinimumClassConfusion,
+        TargetEntropy,
     )
     from .estimators import DeepTransferClassifier, DeepTransferRegressor
     from .schedules import Ramp
@@ -26,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "Alignment": ".alignments",
         "CorrelationAlignment": ".alignments",
         "ConditionalAdversary": ".alignments",
+        "ClassifierDiscrepancy": ".alignments",
         "DeepTransferClassifier": ".estimators",
         "DeepTransferRegressor": ".estimators",
         "DomainAdversary": ".alignments",
@@ -33,6 +37,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "MMD": ".alignments",
         "MultiKernelMMD": ".alignments",
         "MarginDisparity": ".alignments",
+        "MinimumClassConfusion": ".alignments",
         "Ramp": ".schedules",
+        "TargetEntropy": ".alignments",
     },
 )

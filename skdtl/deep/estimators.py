@@ -245,7 +245,7 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
 
     def _infer(self, X) -> tuple[np.ndarray, np.ndarray]:
         """Return the bottleneck's features and the head's output for validated rows."""
-        network = copy.deepcopy(self.net_.module_).to(self._dtype).eval()
+        network = self._inference_network()
         device = next(network.head.parameters()).device
         features, outputs = [], []
         with torch.no_grad():
@@ -256,6 +256,10 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
                 features.append(layers[-1].cpu().numpy())
                 outputs.append(output.cpu().numpy())
         return np.concatenate(features), np.concatenate(outputs)
+
+    def _inference_network(self) -> Network:
+        """Return the network that predicts."""
+        return copy.deepcopy(self.net_.module_).to(self._dtype).eval()
 
     def _map(self, X, domain: str):
         # The features of the last hidden layer; one network maps both domains.

@@ -6,6 +6,9 @@ from .coral import CorrelationAlignment
 from .joint_mmd import JointMMD
 from .conditional import ConditionalAdversary
 from .margin import MarginDisparity
+from .class_confusion import MinimumClassConfusion
+from .discrepancy import ClassifierDiscrepancy
+from .entropy import TargetEntropy
 from .mmd import MMD
 from .multi_kernel_mmd import MultiKernelMMD
 
@@ -20,5 +23,8 @@ __all__ = [
     "ConditionalAdversary",
     "MarginDisparity",
     "Step",
+    "ClassifierDiscrepancy",
+    "MinimumClassConfusion",
+    "TargetEntropy",
     "reverse_gradient",
 ]
