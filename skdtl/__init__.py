@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ._lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from .adversarial import DANN, DANNRegressor
+    from .adversarial import ADDA, DANN, ADDARegressor, DANNRegressor
     from .base import NoTargetWarning
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
@@ -44,10 +44,14 @@ if TYPE_CHECKING:
         SSTCA,
         TCA,
         TJM,
+        WDGRL,
         DDCRegressor,
+        DeepJDOT,
+        DeepJDOTRegressor,
         LinearOTMapping,
         OTMapping,
         SubspaceAlignment,
+        WDGRLRegressor,
     )
     from .model_selection import (
         ImportanceWeightedScorer,
@@ -62,6 +66,8 @@ __version__ = "0.1.0.dev0"
 __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
+        "ADDA": ".adversarial",
+        "ADDARegressor": ".adversarial",
         "BDA": ".mapping",
         "BIW": ".instances",
         "CORAL": ".mapping",
@@ -69,6 +75,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DANNRegressor": ".adversarial",
         "DDC": ".mapping",
         "DDCRegressor": ".mapping",
+        "DeepJDOT": ".mapping",
+        "DeepJDOTRegressor": ".mapping",
         "DeepTransferClassifier": ".deep",
         "DeepTransferRegressor": ".deep",
         "DiscriminatorWeighting": ".instances",
@@ -111,6 +119,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "TrResampling": ".instances",
         "TwoStageTrAdaBoostR2": ".instances",
         "ULSIF": ".instances",
+        "WDGRL": ".mapping",
+        "WDGRLRegressor": ".mapping",
         "encode_domain": ".domains",
         "split_domains": ".domains",
         "stack": ".domains",

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from .alignments import MMD, Activations, Alignment, DomainAdversary
+    from .alignments import (
+        MMD,
+        Activations,
+        Alignment,
+        DomainAdversary,
+        InvertedLabels,
+        JointTransport,
+        WassersteinCritic,
+    )
     from .estimators import DeepTransferClassifier, DeepTransferRegressor
     from .schedules import Ramp
 
@@ -17,7 +25,10 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DeepTransferClassifier": ".estimators",
         "DeepTransferRegressor": ".estimators",
         "DomainAdversary": ".alignments",
+        "InvertedLabels": ".alignments",
+        "JointTransport": ".alignments",
         "MMD": ".alignments",
         "Ramp": ".schedules",
+        "WassersteinCritic": ".alignments",
     },
 )

@@ -243,9 +243,9 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
 
     # -- inference ---------------------------------------------------------------------------------
 
-    def _infer(self, X) -> tuple[np.ndarray, np.ndarray]:
+    def _infer(self, X, domain: str = "target") -> tuple[np.ndarray, np.ndarray]:
         """Return the bottleneck's features and the head's output for validated rows."""
-        network = copy.deepcopy(self.net_.module_).to(self._dtype).eval()
+        network = copy.deepcopy(self.net_.module_.for_domain(domain)).to(self._dtype).eval()
         device = next(network.head.parameters()).device
         features, outputs = [], []
         with torch.no_grad():
@@ -258,8 +258,8 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         return np.concatenate(features), np.concatenate(outputs)
 
     def _map(self, X, domain: str):
-        # The features of the last hidden layer; one network maps both domains.
-        return self._infer(X)[0]
+        # The features of the last hidden layer.
+        return self._infer(X, domain)[0]
 
 
 class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):

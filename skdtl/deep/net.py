@@ -119,6 +119,13 @@ class Network(nn.Module):
         """
         return self.activations(x)
 
+    def for_domain(self, domain: str) -> Network:
+        """Return the network that maps rows of one domain, "source" or "target".
+
+        One network serves both domains here; one with an encoder for each overrides this.
+        """
+        return self
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the head's output: logits, or standardised predictions."""
         return self.activations(x)[1]
@@ -412,7 +419,8 @@ class DeepNet(NeuralNet):
                 loss = loss + alignment.penalty(source, target, alignment.weight * lam)
             for name, value in self._observed():
                 self._see(name, value.item())
-        loss.backward()
+        if loss.requires_grad:  # not where all that has a gradient is frozen or without weight
+            loss.backward()
         return {"loss": loss, "y_pred": prediction}
 
     def _see(self, name: str, value: float) -> None:

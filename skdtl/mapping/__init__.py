@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .bda import BDA
     from .coral import CORAL
     from .ddc import DDC, DDCRegressor
+    from .deep_jdot import DeepJDOT, DeepJDOTRegressor
     from .gfk import GFK
     from .jda import JDA
     from .jdot import JDOT
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .subspace_alignment import SubspaceAlignment
     from .tca import TCA
     from .tjm import TJM
+    from .wdgrl import WDGRL, WDGRLRegressor
 
 __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
@@ -26,6 +28,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "CORAL": ".coral",
         "DDC": ".ddc",
         "DDCRegressor": ".ddc",
+        "DeepJDOT": ".deep_jdot",
+        "DeepJDOTRegressor": ".deep_jdot",
         "GFK": ".gfk",
         "JDA": ".jda",
         "JDOT": ".jdot",
@@ -36,5 +40,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "SubspaceAlignment": ".subspace_alignment",
         "TCA": ".tca",
         "TJM": ".tjm",
+        "WDGRL": ".wdgrl",
+        "WDGRLRegressor": ".wdgrl",
     },
 )
