@@ -419,8 +419,7 @@ class DeepNet(NeuralNet):
                 loss = loss + alignment.penalty(source, target, alignment.weight * lam)
             for name, value in self._observed():
                 self._see(name, value.item())
-        if loss.requires_grad:  # not where all that has a gradient is frozen or without weight
-            loss.backward()
+        loss.backward()
         return {"loss": loss, "y_pred": prediction}
 
     def _see(self, name: str, value: float) -> None:

@@ -24,9 +24,10 @@ class InvertedLabels(Alignment):
     its own on  mean BCE(D(source), 1) + mean BCE(D(target), 0). Neither λ nor `weight` touches D.
     Where D has the upper hand, the gradient of Ω does not vanish, as that of a reversed loss does.
 
-    The history records Ω as ``inverted_loss`` (ln 2 = 0.69 where D can't tell), D's own loss as
-    ``domain_loss`` (1.39 where it can't) and the share of rows that it assigns to the right domain,
-    the mean of both domains' shares, as ``domain_accuracy`` (0.5 where it can't).
+    The history records Ω as ``inverted_loss`` (ln 2 = 0.69 where D can't tell), D's own loss at its
+    last step as ``domain_loss`` (1.39 where it can't) and the share of rows that it then assigned
+    to the right domain, the mean of both domains' shares, as ``domain_accuracy`` (0.5 where it
+    can't).
 
     Parameters
     ----------
@@ -87,23 +88,18 @@ class InvertedLabels(Alignment):
                 betas=(0.5, 0.999),
                 fused=True,
             )
-        x = self._joined(source, target)
+        x = torch.cat([torch.cat(self.aligned(domain), 1) for domain in (source, target)])
         self.discriminator.requires_grad_(True)
         for _ in range(self.n_steps):
             self.optimizer.zero_grad()
-            loss, _ = domain_loss(self.discriminator(x)[:, 0], len(source.output))
+            loss, accuracy = domain_loss(self.discriminator(x)[:, 0], len(source.output))
             loss.backward()
             self.optimizer.step()
         self.optimizer.zero_grad()
         self.discriminator.requires_grad_(False)
+        self.observed.update(domain_loss=loss.detach(), domain_accuracy=accuracy)
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the loss of the target's features, which are to pass for the source's."""
-        n_source = len(source.output)
-        logits = self.discriminator(self._joined(source.detach(), target))[:, 0]
-        loss, accuracy = domain_loss(logits.detach(), n_source)
-        self.observed.update(domain_loss=loss, domain_accuracy=accuracy)
-        return F.softplus(-logits[n_source:]).mean()
-
-    def _joined(self, source: Activations, target: Activations) -> Tensor:
-        return torch.cat([torch.cat(self.aligned(domain), 1) for domain in (source, target)])
+        logits = self.discriminator(torch.cat(self.aligned(target), 1))
+        return F.softplus(-logits).mean()  # BCE(logits, 1)

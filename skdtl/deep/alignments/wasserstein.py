@@ -32,7 +32,8 @@ class WassersteinCritic(Alignment):
     where h runs over the features of both domains and over random points between pairs of them.
     Neither λ nor `weight` touches the critic: with λ = 0 it watches a network that does not heed
     it. The history records Ω as ``wasserstein`` and the mean of (‖∇ f(h)‖ - 1)² at the critic's
-    last step as ``gradient_penalty``, which is small where Ω can be trusted.
+    last step as ``gradient_penalty``. A slope a little above 1 is worth its price to the critic:
+    where it has learnt all it can, Ω exceeds the distance W by about W² / (2 gradient_penalty).
 
     Parameters
     ----------
