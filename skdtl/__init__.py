@@ -7,6 +7,7 @@ from ._lazy import lazy_attributes
 if TYPE_CHECKING:
     from .adversarial import CDAN, DANN, MDD, RMAN, DANNRegressor
     from .adversarial import DANN, MCC, MCD, DANNRegressor
+    from .adversarial import ADDA, DANN, ADDARegressor, DANNRegressor
     from .base import NoTargetWarning
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
@@ -52,9 +53,13 @@ if TYPE_CHECKING:
         DeepCORAL,
         DeepCORALRegressor,
         JANRegressor,
+        WDGRL,
+        DeepJDOT,
+        DeepJDOTRegressor,
         LinearOTMapping,
         OTMapping,
         SubspaceAlignment,
+        WDGRLRegressor,
     )
     from .model_selection import (
         ImportanceWeightedScorer,
@@ -69,6 +74,8 @@ __version__ = "0.1.0.dev0"
 __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
+        "ADDA": ".adversarial",
+        "ADDARegressor": ".adversarial",
         "BDA": ".mapping",
         "BIW": ".instances",
         "CDAN": ".adversarial",
@@ -81,6 +88,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DDCRegressor": ".mapping",
         "DeepCORAL": ".mapping",
         "DeepCORALRegressor": ".mapping",
+        "DeepJDOT": ".mapping",
+        "DeepJDOTRegressor": ".mapping",
         "DeepTransferClassifier": ".deep",
         "DeepTransferRegressor": ".deep",
         "DiscriminatorWeighting": ".instances",
@@ -130,6 +139,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "TrainingHistoryDisplay": ".inspection",
         "TwoStageTrAdaBoostR2": ".instances",
         "ULSIF": ".instances",
+        "WDGRL": ".mapping",
+        "WDGRLRegressor": ".mapping",
         "encode_domain": ".domains",
         "split_domains": ".domains",
         "stack": ".domains",

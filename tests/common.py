@@ -40,7 +40,7 @@ KEEP_ROWS: dict[str, dict | None] = {
 
 
 # These can't be fitted without the optional package.
-NEED_POT = ("JDOT", "LinearOTMapping", "OTMapping")
+NEED_POT = ("DeepJDOT", "DeepJDOTRegressor", "JDOT", "LinearOTMapping", "OTMapping")
 
 
 def parameters(cls) -> list[str]:

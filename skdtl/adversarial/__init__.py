@@ -6,6 +6,7 @@ from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from .cdan import CDAN
+    from .adda import ADDA, ADDARegressor
     from .dann import DANN, DANNRegressor
     from .mdd import MDD
     from .rman import RMAN
@@ -22,4 +23,6 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     from .mcc import MCC
     from .mcd import MCD
     {"DANN": ".dann", "DANNRegressor": ".dann", "MCC": ".mcc", "MCD": ".mcd"},
+        "ADDA": ".adda",
+        "ADDARegressor": ".adda",
 )

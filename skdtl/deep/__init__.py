@@ -18,6 +18,9 @@ if TYPE_CHECKING:
         ClassifierDiscrepancy,
         MinimumClassConfusion,
         TargetEntropy,
+        InvertedLabels,
+        JointTransport,
+        WassersteinCritic,
     )
     from .estimators import DeepTransferClassifier, DeepTransferRegressor
     from .schedules import Ramp
@@ -34,11 +37,14 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DeepTransferRegressor": ".estimators",
         "DomainAdversary": ".alignments",
         "JointMMD": ".alignments",
+        "InvertedLabels": ".alignments",
+        "JointTransport": ".alignments",
         "MMD": ".alignments",
         "MultiKernelMMD": ".alignments",
         "MarginDisparity": ".alignments",
         "MinimumClassConfusion": ".alignments",
         "Ramp": ".schedules",
         "TargetEntropy": ".alignments",
+        "WassersteinCritic": ".alignments",
     },
 )

@@ -243,9 +243,9 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
 
     # -- inference ---------------------------------------------------------------------------------
 
-    def _infer(self, X) -> tuple[np.ndarray, np.ndarray]:
+    def _infer(self, X, domain: str = "target") -> tuple[np.ndarray, np.ndarray]:
         """Return the bottleneck's features and the head's output for validated rows."""
-        network = self._inference_network()
+        network = self._inference_network(domain)
         device = next(network.head.parameters()).device
         features, outputs = [], []
         with torch.no_grad():
@@ -257,13 +257,13 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
                 outputs.append(output.cpu().numpy())
         return np.concatenate(features), np.concatenate(outputs)
 
-    def _inference_network(self) -> Network:
-        """Return the network that predicts."""
-        return copy.deepcopy(self.net_.module_).to(self._dtype).eval()
+    def _inference_network(self, domain: str) -> Network:
+        """Return the network that maps, or predicts, rows of a domain."""
+        return copy.deepcopy(self.net_.module_.for_domain(domain)).to(self._dtype).eval()
 
     def _map(self, X, domain: str):
-        # The features of the last hidden layer; one network maps both domains.
-        return self._infer(X)[0]
+        # The features of the last hidden layer.
+        return self._infer(X, domain)[0]
 
 
 class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):

@@ -119,6 +119,13 @@ class Network(nn.Module):
         """
         return self.activations(x)
 
+    def for_domain(self, domain: str) -> Network:
+        """Return the network that maps rows of one domain, "source" or "target".
+
+        One network serves both domains here; one with an encoder for each overrides this.
+        """
+        return self
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the head's output: logits, or standardised predictions."""
         return self.activations(x)[1]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .dan import DAN, DANRegressor
     from .ddc import DDC, DDCRegressor
     from .deep_coral import DeepCORAL, DeepCORALRegressor
+    from .deep_jdot import DeepJDOT, DeepJDOTRegressor
     from .gfk import GFK
     from .jan import JAN, JANRegressor
     from .jda import JDA
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .subspace_alignment import SubspaceAlignment
     from .tca import TCA
     from .tjm import TJM
+    from .wdgrl import WDGRL, WDGRLRegressor
 
 __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
@@ -33,6 +35,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DDCRegressor": ".ddc",
         "DeepCORAL": ".deep_coral",
         "DeepCORALRegressor": ".deep_coral",
+        "DeepJDOT": ".deep_jdot",
+        "DeepJDOTRegressor": ".deep_jdot",
         "GFK": ".gfk",
         "JAN": ".jan",
         "JANRegressor": ".jan",
@@ -45,5 +49,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "SubspaceAlignment": ".subspace_alignment",
         "TCA": ".tca",
         "TJM": ".tjm",
+        "WDGRL": ".wdgrl",
+        "WDGRLRegressor": ".wdgrl",
     },
 )

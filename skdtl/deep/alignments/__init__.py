@@ -11,6 +11,9 @@ from .discrepancy import ClassifierDiscrepancy
 from .entropy import TargetEntropy
 from .mmd import MMD
 from .multi_kernel_mmd import MultiKernelMMD
+from .inverted_labels import InvertedLabels
+from .transport import JointTransport
+from .wasserstein import WassersteinCritic
 
 __all__ = [
     "MMD",
@@ -26,5 +29,8 @@ __all__ = [
     "ClassifierDiscrepancy",
     "MinimumClassConfusion",
     "TargetEntropy",
+    "InvertedLabels",
+    "JointTransport",
+    "WassersteinCritic",
     "reverse_gradient",
 ]
