@@ -7,7 +7,8 @@ from .._lazy import lazy_attributes
 if TYPE_CHECKING:
     from .alignments import MMD, Activations, Alignment, DomainAdversary
     from .estimators import DeepTransferClassifier, DeepTransferRegressor
-    from .schedules import Ramp
+    from .net import TrainingInterruptedWarning
+    from .schedules import Ramp, WarmUp
 
 __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
@@ -19,5 +20,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DomainAdversary": ".alignments",
         "MMD": ".alignments",
         "Ramp": ".schedules",
+        "TrainingInterruptedWarning": ".net",
+        "WarmUp": ".schedules",
     },
 )
