@@ -90,7 +90,7 @@ class _MaskedSquaredError(nn.Module):
         return F.mse_loss(prediction[labelled, 0], y[labelled])
 
 
-def _trains_once(estimator) -> bool:
+def _offers_partial_fit(estimator) -> bool:
     """Tell, for available_if, whether a fit is one training of one network."""
     if estimator._trains_once():
         return True
@@ -219,7 +219,7 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
                 stacklevel=stacklevel,
             )
 
-    @available_if(_trains_once)
+    @available_if(_offers_partial_fit)
     def partial_fit(
         self,
         Xs,
