@@ -183,6 +183,12 @@ class TransferEstimator(BaseEstimator):
         ------
         ValueError, TypeError
             For an illegal parameter or illegal data. The estimator is left as it was.
+
+        Notes
+        -----
+        Ctrl-C leaves the estimator as it was, too, except while a network is being trained: then
+        the training ends, a warning says so, ``interrupted_`` is True (otherwise False), and the
+        estimator is fitted by what it has learnt until then.
         """
         with self._all_or_nothing() as before:
             self._forget()
