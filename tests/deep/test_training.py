@@ -649,6 +649,14 @@ def test_partial_fit_asks_for_metadata_as_fit_does():
 # -- interruption ----------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def python_handles_ctrl_c():
+    """Let the signal raise KeyboardInterrupt even where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class CtrlC(Callback):
     """Send the signal of Ctrl-C in the middle of an epoch."""
 
