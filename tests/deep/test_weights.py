@@ -148,8 +148,10 @@ def test_loading_replaces_what_was_fitted(path):
     Xs, ys, Xt, _ = two_domains()
     fitted = DANN(**SMALL).fit(Xs, ys, Xt)
     fitted.save_weights(path)
-    other = DANN(**SMALL).fit(Xs[:, :3], 1 - ys, Xt[:, :3])
+    frames = [pd.DataFrame(X[:, :3], columns=list("abc")) for X in (Xs, Xt)]
+    other = DANN(**SMALL).fit(frames[0], 1 - ys, frames[1])
     assert_same(outputs(other.load_weights(path), Xt), outputs(fitted, Xt))
+    assert not hasattr(other, "feature_names_in_")
 
 
 def rewritten(path, header=None, **tensors):
