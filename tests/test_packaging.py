@@ -10,7 +10,7 @@ import pytest
 
 import skdtl
 
-OPTIONAL = ("torch", "skorch", "matplotlib", "pandas", "mlxtend", "ot")
+OPTIONAL = ("torch", "skorch", "safetensors", "matplotlib", "pandas", "mlxtend", "ot")
 
 # A finder in front of all others makes a package look as if it were not installed.
 BLOCK = f"""

@@ -203,8 +203,8 @@ class MCD(DeepTransferClassifierBase):
     def _alignments(self):
         return [ClassifierDiscrepancy(n_generator_steps=self.n_generator_steps)]
 
-    def _inference_network(self) -> Network:
-        network = copy.deepcopy(super()._inference_network())
+    def _inference_network(self, domain: str) -> Network:
+        network = copy.deepcopy(super()._inference_network(domain))
         with torch.no_grad():
             for alignment in self.net_.alignments_:  # none where there was no target
                 pairs = zip(network.head.parameters(), alignment.second_head.parameters())

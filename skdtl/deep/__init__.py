@@ -23,7 +23,8 @@ if TYPE_CHECKING:
         WassersteinCritic,
     )
     from .estimators import DeepTransferClassifier, DeepTransferRegressor
-    from .schedules import Ramp
+    from .net import TrainingInterruptedWarning
+    from .schedules import Ramp, WarmUp
 
 __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
@@ -46,5 +47,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "Ramp": ".schedules",
         "TargetEntropy": ".alignments",
         "WassersteinCritic": ".alignments",
+        "TrainingInterruptedWarning": ".net",
+        "WarmUp": ".schedules",
     },
 )

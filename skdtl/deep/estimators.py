@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
 from sklearn.utils import check_random_state
+from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.metaestimators import available_if
 from skorch.callbacks import ProgressBar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._params import Bool, Callable, Instance, Int, OneOf, Real, SequenceOf
+from .._params import Bool, Callable, Instance, Int, OneOf, Real, SequenceOf, check_params
 from ..base import Domain, DomainTransformerMixin, TransferEstimator, TransferTags
+from ._holdout import hold_out
 from .alignments import Alignment
 from .net import (
     ACTIVATIONS,
     DeepNet,
     Network,
     PairedBatches,
+    TrainingInterruptedWarning,
     hidden_layers,
     initialized_alignments,
     seeded,
     split_layers,
 )
 from .schedules import Ramp, inverse_decay
+from .weights import WeightsMixin
 
 __all__ = ["DeepTransferClassifier", "DeepTransferRegressor"]
 
@@ -84,11 +90,41 @@ class _MaskedSquaredError(nn.Module):
         return F.mse_loss(prediction[labelled, 0], y[labelled])
 
 
-class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
+def _offers_partial_fit(estimator) -> bool:
+    """Tell, for available_if, whether a fit is one training of one network."""
+    if estimator._trains_once():
+        return True
+    raise AttributeError(
+        f"{type(estimator).__name__} with these parameters trains in stages: it has no partial_fit."
+    )
+
+
+class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstimator):
     """What all deep estimators share: build a network, train it on paired batches, apply it.
 
-    A method overrides ``_alignments``, and ``_layers`` or ``_fit`` where it needs more.
+    A method overrides ``_alignments``, and ``_layers`` or ``_fit`` where it needs more. Whatever
+    it does in ``_fit``, it makes its networks by ``_network`` and trains them by ``_train``: these
+    know how to hold rows out, to go on from an earlier fit and to stop after an interruption.
+    ``_fit`` is given the rows that are not held out; ``_train`` finds the others in ``held_out``.
     """
+
+    # What the network's architecture hangs on: parameters, and attributes that a fit has set.
+    # ``load_weights``, ``warm_start`` and ``partial_fit`` compare the former and keep the latter.
+    _network_params: ClassVar[tuple[str, ...]] = ("module", "hidden_layer_sizes", "activation")
+    _network_attributes: ClassVar[tuple[str, ...]] = ()
+
+    # While a warm-started fit runs, the net of the last one.
+    _last_net: DeepNet | None = None
+
+    __metadata_request__partial_fit = {
+        "Xs": UNUSED,
+        "ys": UNUSED,
+        "Xt": True,
+        "yt": True,
+        "classes": True,
+        "sample_domain": True,
+        "hide_target_labels": True,
+    }
 
     alignments: Sequence[Alignment] = ()
     lam: Any = 1.0
@@ -117,21 +153,202 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         seeds = self._seeds()
         both = None if target is source else target
         self._set_label_scale(source, target)
-        self.net_ = self._train(self._network(source, seeds), source, both, seeds)
+        network = self._network(source, seeds)
+        self.net_ = self._train(network, source, both, seeds, self._alignments())
         self._set_results()
 
-    def _seeds(self) -> dict[str, int]:
+    def _trains_once(self) -> bool:
+        """Tell whether a fit is one training of one network, so that ``partial_fit`` is possible.
+
+        A method whose ``_fit`` is its own says so itself, if it is; ``_rebuild_network`` must then
+        be able to make the network before anything is trained.
+        """
+        return type(self)._fit is DeepTransferEstimator._fit
+
+    def _rebuild_network(self, rows: Domain, seeds) -> Network:
+        """Make the network that the fitted attributes speak of, with new weights.
+
+        For ``load_weights`` and the first call of ``partial_fit``. A method whose network is not
+        what ``_network(rows, seeds)`` makes overrides it. It may rely on the parameters, on
+        ``n_features_in_`` and ``classes_``, and on the attributes named in
+        ``_network_attributes``; `rows` tells no more than the shape of a row.
+        """
+        return self._network(rows, seeds)
+
+    # -- around every fit ----------------------------------------------------------------------
+
+    def _fit_domains(self, source: Domain, target: Domain, before: dict[str, Any]) -> None:
+        if self.warm_start and "net_" in before:
+            self._check_continues(before, "warm_start=True goes on from the last fit")
+            for name in self._network_attributes:
+                if name in before:
+                    setattr(self, name, before[name])
+            self._last_net = before["net_"]
+        if self.validation_fraction:
+            # A copy: a RandomState that is drawn from twice would change the other seeds.
+            seed = self._seeds(copy.deepcopy(self.random_state))["validation"]
+            source, target = hold_out(source, target, self.validation_fraction, seed)
+        self._fit(source, target)
+        if self._last_net is not None:
+            del self._last_net
+        self._warn_if_interrupted(stacklevel=4)
+
+    def _check_continues(self, before: dict[str, Any], what: str) -> None:
+        """Make sure that training can go on where an earlier one ended."""
+        if self.n_features_in_ != before["n_features_in_"]:
+            raise ValueError(
+                f"{what}, which had {before['n_features_in_']} features, but now Xs has "
+                f"{self.n_features_in_}."
+            )
+        for name in ("classes_", "feature_names_in_"):
+            new, old = (mapping.get(name) for mapping in (vars(self), before))
+            if new is not None and old is not None and not np.array_equal(new, old):
+                word = name.rstrip("_").removesuffix("_in").replace("_", " ")
+                raise ValueError(
+                    f"{what}, whose {word} were {old.tolist()}, but now they are {new.tolist()}."
+                )
+        self._check_architecture(before["_architecture"], what)
+
+    def _warn_if_interrupted(self, stacklevel: int) -> None:
+        if self.interrupted_:
+            warnings.warn(
+                f"The training was interrupted: {type(self).__name__} is fitted by what it had "
+                f"learnt until then, {self.n_iter_} complete epochs of {self.max_epochs} in its "
+                "last stage (interrupted_ is True).",
+                TrainingInterruptedWarning,
+                stacklevel=stacklevel,
+            )
+
+    @available_if(_offers_partial_fit)
+    def partial_fit(
+        self,
+        Xs,
+        ys,
+        Xt=None,
+        yt=None,
+        *,
+        classes=None,
+        sample_domain=None,
+        hide_target_labels=False,
+    ):
+        """Train one epoch on the given rows, from where the training stands.
+
+        For rows that come in pieces: the network, its optimizer and the alignments go on from the
+        last call, or from a fit. Both call forms of ``fit`` are possible. The training progress p
+        that schedules follow is the number of epochs done by `max_epochs`, at most 1. Labels of a
+        regressor are standardised by the first piece's mean and standard deviation. Parameters
+        that are changed between the calls, other than `max_epochs`, `batch_size` and
+        `validation_fraction`, count from the next ``fit`` on.
+
+        Parameters
+        ----------
+        Xs : array-like of shape (n_s, n_features)
+            Source rows; in stacked form the rows of all domains.
+        ys : array-like of shape (n_s,)
+            Source labels; in stacked form the labels of all rows.
+        Xt : array-like of shape (n_t, n_features), default=None
+            Target rows.
+        yt : array-like of shape (n_t,), default=None
+            Target labels; missing ones are marked as in ``fit``.
+        classes : array-like of shape (n_classes,), default=None
+            A classifier's classes, of which a piece may lack some. Needed in the first call where
+            `ys` does not hold all of them.
+        sample_domain : array-like of shape (n_samples,), int, default=None
+            Positive for source rows, negative for target rows.
+        hide_target_labels : bool, default=False
+            Train as if no target row had a label.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an illegal parameter or illegal data, or where the training diverges. The
+            estimator is left as it was.
+        """
+        begun = hasattr(self, "net_")
+        with self._all_or_nothing() as before:
+            check_params(self)
+            if is_classifier(self):
+                classes = self._known_classes(classes)
+            source, target = self._check_domains(
+                Xs, ys, Xt, yt, sample_domain, hide_target_labels, classes, not begun
+            )
+            if begun:
+                self._check_continues(before, "partial_fit goes on from the last training")
+            n_past = len(self.net_.history) if begun else 0
+            seeds = _seeds_of_call(self._seeds(), n_past)
+            if self.validation_fraction:
+                fraction = self.validation_fraction
+                source, target = hold_out(source, target, fraction, seeds["validation"])
+            if begun:
+                net = _copy_of_net(self.net_)  # after an error the old one is as it was
+            else:
+                self._set_label_scale(source, target)
+                net = self._make_net(
+                    self._rebuild_network(source, seeds), self._alignments(), seeds
+                )
+            net.max_epochs = self.max_epochs
+            self.interrupted_ = False
+            self._run(net, source, None if target is source else target, seeds, epochs=1)
+            self.net_ = net
+            self._set_results()
+            self._warn_if_interrupted(stacklevel=3)
+        return self
+
+    def _known_classes(self, classes):
+        """Return the classes that ``partial_fit`` knows of, or None."""
+        known = getattr(self, "classes_", None)
+        if classes is None:
+            return known
+        classes = np.unique(classes)
+        if len(classes) < 2:
+            raise ValueError(f"classes must hold at least 2 classes; got {classes.tolist()}.")
+        if known is not None and not np.array_equal(classes, known):
+            raise ValueError(
+                f"classes is {classes.tolist()}, but the last training's were {known.tolist()}."
+            )
+        return classes
+
+    # -- networks and their training -----------------------------------------------------------
+
+    def _seeds(self, random_state=None) -> dict[str, int]:
         """Draw a seed for everything that is random, each independent of the others."""
-        random_state = check_random_state(self.random_state)
-        names = ("network", "head", "alignments", "source", "target", "training")
-        return dict(zip(names, random_state.randint(2**31 - 1, size=len(names)).tolist()))
+        given = self.random_state if random_state is None else random_state
+        # A new name goes to the end: the others' seeds then stay what they are.
+        names = ("network", "head", "alignments", "source", "target", "training", "validation")
+        seeds = check_random_state(given).randint(2**31 - 1, size=len(names))
+        return dict(zip(names, seeds.tolist()))
 
     def _network(self, rows: Domain, seeds, make_layers=None, n_outputs=None) -> Network:
-        """Make a network for some rows: its hidden layers and a new head."""
+        """Make a network for some rows: its hidden layers and a new head.
+
+        A warm-started fit's has the weights of the last fit's network.
+        """
         example = torch.as_tensor(np.array(rows.X[:2], dtype=np.float32))
         with seeded(seeds["network"], self._device()):
             layers = (make_layers or self._layers)()
-            return Network(layers, n_outputs or self._n_outputs(), example)
+            network = Network(layers, n_outputs or self._n_outputs(), example)
+        if self._last_net is not None:
+            self._continue(network, self._last_net.module_)
+        return network
+
+    def _continue(self, module: nn.Module, last: nn.Module) -> None:
+        """Give a module the last fit's weights; a head for other classes keeps its new ones."""
+        old, state = last.state_dict(), module.state_dict()
+        for name, value in state.items():
+            shapes = [list(value.shape), list(old[name].shape) if name in old else None]
+            if shapes[0] == shapes[1]:
+                state[name] = old[name]
+            elif not name.startswith("head."):
+                raise ValueError(
+                    "warm_start=True goes on from the last fit, but the network has changed: "
+                    f"{name} has the shape {shapes[0]}, the last fit's {shapes[1]}."
+                )
+        module.load_state_dict(state)
 
     def _train(
         self,
@@ -146,17 +363,28 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         """Train a network, with alignments if there is a target; return the fitted net.
 
         `callbacks` are the method's own, in addition to the user's; `changes` are parameters of the
-        net that differ from the estimator's.
+        net that differ from the estimator's. After an interruption the network stays as it is.
         """
+        if alignments is None:
+            alignments = () if target is None else self._alignments()
+        net = self._make_net(network, alignments, seeds, callbacks, **changes)
+        if not getattr(self, "interrupted_", False):  # in an earlier stage of this fit
+            self._run(net, source, target, seeds)
+        return net
+
+    def _make_net(
+        self, network: Network, alignments: Sequence[Alignment], seeds, callbacks=(), **changes
+    ) -> DeepNet:
+        """Make the net that trains a network, ready for the first step."""
         device = self._device()
-        if target is None:
-            alignments = ()
-        elif alignments is None:
-            alignments = self._alignments()
         with seeded(seeds["alignments"], device):
             alignments = initialized_alignments(
                 alignments, network.widths, network.head.out_features
             )
+        if self._last_net is not None:
+            for new, old in zip(alignments, self._last_net.alignments_):
+                if _shapes(new) == _shapes(old) and type(new) is type(old):
+                    new.load_state_dict(old.state_dict())
         optimizer, options = self._optimizer()
         callbacks = [*(copy.deepcopy(self.callbacks) or ()), *callbacks]
         if self.verbose > 1:
@@ -167,6 +395,7 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
             "lam": self._lam(),
             "lr": self.lr,
             "lr_schedule": self._lr_schedule(),
+            "mixed_precision": self.mixed_precision,
             "optimizer": optimizer,
             "max_epochs": self.max_epochs,
             "batch_size": self.batch_size,
@@ -176,22 +405,37 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
             **options,
             **changes,
         }
-        net = DeepNet(network, **settings)
-        batches = PairedBatches(
+        return DeepNet(network, **settings).initialize()
+
+    def _run(
+        self, net: DeepNet, source: Domain, target: Domain | None, seeds, epochs: int | None = None
+    ) -> None:
+        """Train a net on rows, and validate it by those that are held out of them."""
+        batches = self._batches(source, target, (seeds["source"], seeds["target"]))
+        if source.held_out is not None and len(source.held_out):
+            held_out = target and target.held_out
+            # Their order is drawn once: every epoch is judged by the same batches.
+            validation = (seeds["validation"], seeds["validation"] + 1)
+            batches.held_out = self._batches(source.held_out, held_out, validation, repeat=True)
+        n_past = len(net.history)
+        if net.module_.is_deterministic() and not any(_foreign(a) for a in net.alignments_):
+            net.partial_fit(batches, epochs=epochs)
+        else:  # dropout, or a module of the user's that may draw random numbers
+            with seeded(seeds["training"], self._device()):
+                net.partial_fit(batches, epochs=epochs)
+        for epoch in net.history[n_past:]:  # an entry per batch: they would grow with the data
+            epoch["batches"] = []
+        self.interrupted_ = net.interrupted_
+
+    def _batches(self, source: Domain, target: Domain | None, seeds, **options) -> PairedBatches:
+        return PairedBatches(
             (source.X, self._label_tensor(source)),
             target and (target.X, self._label_tensor(target)),
             self.batch_size,
-            (seeds["source"], seeds["target"]),
-            device,
+            seeds,
+            self._device(),
+            **options,
         )
-        if network.is_deterministic() and not any(_foreign(a) for a in alignments):
-            net.fit(batches)
-        else:  # dropout, or a module of the user's that may draw random numbers
-            with seeded(seeds["training"], device):
-                net.fit(batches)
-        for epoch in net.history:  # one entry per batch: they would grow with the training data
-            epoch["batches"] = []
-        return net
 
     def _set_results(self) -> None:
         """Set the fitted attributes that describe ``net_``."""
@@ -202,6 +446,7 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         self._n_features_out = network.widths[-1]
         network.eval()
         self._dtype = _inference_dtype(network, self.n_features_in_)
+        self._architecture = self._describe_architecture()
 
     def _device(self) -> torch.device:
         return torch.device(self.device)
@@ -357,6 +602,8 @@ class DeepTransferRegressorBase(RegressorMixin, DeepTransferEstimator):
         return torch.as_tensor((domain.y - self._y_mean) / self._y_scale, dtype=torch.float32)
 
     def _set_label_scale(self, source: Domain, target: Domain) -> None:
+        if self._last_net is not None:
+            return  # its weights are for the last fit's units
         # The source's units, or the target's where there is no source: the same for all domains.
         y = source.y if len(source) else target.y[target.labelled]
         self._y_mean = float(y.mean())
@@ -386,6 +633,28 @@ class _Constant:
 
     def __call__(self, progress: float) -> float:
         return self.value
+
+
+def _seeds_of_call(seeds: dict[str, int], n_past: int) -> dict[str, int]:
+    """Return seeds of their own for a training that begins after some epochs."""
+    if not n_past:
+        return seeds
+    return {
+        name: int(np.random.SeedSequence([seed, n_past]).generate_state(1)[0])
+        for name, seed in seeds.items()
+    }
+
+
+def _copy_of_net(net: DeepNet) -> DeepNet:
+    """Return a copy to train further; the past epochs' records are shared."""
+    twin = object.__new__(type(net))
+    history = net.history
+    twin.__dict__.update(copy.deepcopy(vars(net), {id(history): type(history)(history)}))
+    return twin
+
+
+def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in module.state_dict().items()}
 
 
 def _foreign(alignment: Alignment) -> bool:

@@ -29,6 +29,13 @@ _COMPARED_ROWS = 1000
 
 
 class _Confusion(DeepTransferEstimator):
+    _network_params: ClassVar[tuple[str, ...]] = (
+        *DeepTransferEstimator._network_params,
+        "adaptation_width",
+        "adaptation_layer",
+    )
+    _network_attributes: ClassVar[tuple[str, ...]] = ("adaptation_layer_", "adaptation_width_")
+    adaptation_width_: int
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
         "adaptation_width": (Int(1), SequenceOf(Int(1), min_length=1)),
@@ -92,14 +99,19 @@ class _Confusion(DeepTransferEstimator):
         seeds = self._seeds()
         both = None if target is source else target
         self._set_label_scale(source, target)
-        self.adaptation_layer_ = self._choose_layer(source, both, seeds)
         widths = np.atleast_1d(self.adaptation_width).tolist()
+        if self._last_net is not None:  # a warm start goes on with what was chosen
+            widths = [self.adaptation_width_]
+        else:
+            self.adaptation_layer_ = self._choose_layer(source, both, seeds)
         if both is None:  # without a target the candidates can't be compared
             widths = widths[:1]
         nets = []
         for width in widths:
             network = self._network(source, seeds, lambda width=width: self._adapted_layers(width))
-            nets.append(self._train(network, source, both, seeds))
+            nets.append(self._train(network, source, both, seeds, self._alignments()))
+            if self.interrupted_:
+                break
         best = 0
         if both is not None and len(nets) > 1:
             compared = self._some_rows(source, both, seeds)
@@ -109,6 +121,15 @@ class _Confusion(DeepTransferEstimator):
         self.adaptation_width_ = widths[best]
         self.net_ = nets[best]
         self._set_results()
+
+    def _trains_once(self) -> bool:
+        return self.adaptation_layer != "auto" and np.ndim(self.adaptation_width) == 0
+
+    def _rebuild_network(self, rows: Domain, seeds) -> Network:
+        if not hasattr(self, "adaptation_layer_"):  # nothing is fitted yet, and nothing to choose
+            self.adaptation_layer_ = self._choose_layer(rows, None, seeds)
+            self.adaptation_width_ = int(self.adaptation_width)
+        return self._network(rows, seeds, lambda: self._adapted_layers(self.adaptation_width_))
 
     def _alignments(self):
         return [MMD(kernel=self.kernel, bandwidth=self.bandwidth, layers=self.adaptation_layer_)]

@@ -144,6 +144,8 @@ class _Tuning(DeepTransferEstimator):
         if is_classifier(self) and not np.array_equal(self.classes_, self.source_classes_):
             with seeded(seeds["head"], self._device()):
                 head = nn.Linear(network.widths[-1], len(self.classes_))
+            if self._last_net is not None:
+                self._continue(head, self._last_net.module_.head)
             network.head = head.to(self._device())
         return network
 
