@@ -6,6 +6,7 @@ from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from .alignments import MMD, Activations, Alignment, DomainAdversary
+    from .backbones import LeNet, ResNet, SpectrumNet
     from .estimators import DeepTransferClassifier, DeepTransferRegressor
     from .schedules import Ramp
 
@@ -17,7 +18,10 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "DeepTransferClassifier": ".estimators",
         "DeepTransferRegressor": ".estimators",
         "DomainAdversary": ".alignments",
+        "LeNet": ".backbones",
         "MMD": ".alignments",
         "Ramp": ".schedules",
+        "ResNet": ".backbones",
+        "SpectrumNet": ".backbones",
     },
 )

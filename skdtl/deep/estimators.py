@@ -31,8 +31,10 @@ from .schedules import Ramp, inverse_decay
 
 __all__ = ["DeepTransferClassifier", "DeepTransferRegressor"]
 
-# Rows that go through the network at once in predict and transform: it bounds the memory.
+# Rows, and values of images, that go through the network at once in predict and transform: they
+# bound the memory.
 _INFERENCE_ROWS = 4096
+_INFERENCE_VALUES = 2**20
 
 
 class _Layer:
@@ -105,13 +107,17 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         module: Any = self.module
         if module is None:
             return hidden_layers(self.n_features_in_, self.hidden_layer_sizes, self.activation)
+        shape = getattr(self, "input_shape_", None)
         if not isinstance(module, nn.Module):
-            module = module(self.n_features_in_)
+            module = module(shape or self.n_features_in_)
             if not isinstance(module, nn.Module):
                 raise ValueError(
                     f"module must be or return a torch.nn.Module; it returned {module!r}."
                 )
-        return split_layers(copy.deepcopy(module).cpu())
+        layers = split_layers(copy.deepcopy(module).cpu())
+        if shape:  # rows arrive flat
+            layers[0] = nn.Sequential(nn.Unflatten(1, shape), layers[0])
+        return layers
 
     def _fit(self, source: Domain, target: Domain) -> None:
         seeds = self._seeds()
@@ -203,6 +209,16 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         network.eval()
         self._dtype = _inference_dtype(network, self.n_features_in_)
 
+    def _check_array_options(self) -> dict[str, Any]:
+        # Images are often bytes: as floats they would take eight times the memory.
+        options = super()._check_array_options()
+        return {**options, "dtype": [*options["dtype"], np.uint8]}
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
     def _device(self) -> torch.device:
         return torch.device(self.device)
 
@@ -247,10 +263,13 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         """Return the bottleneck's features and the head's output for validated rows."""
         network = copy.deepcopy(self.net_.module_).to(self._dtype).eval()
         device = next(network.head.parameters()).device
+        n_rows = _INFERENCE_ROWS
+        if hasattr(self, "input_shape_"):  # a convolution's output is many times its input
+            n_rows = min(n_rows, max(self.batch_size, _INFERENCE_VALUES // X.shape[1]))
         features, outputs = [], []
         with torch.no_grad():
-            for start in range(0, len(X), _INFERENCE_ROWS):
-                rows = np.array(X[start : start + _INFERENCE_ROWS])
+            for start in range(0, len(X), n_rows):
+                rows = np.array(X[start : start + n_rows])
                 x = torch.as_tensor(rows, dtype=self._dtype, device=device)
                 layers, output = network.activations(x)
                 features.append(layers[-1].cpu().numpy())

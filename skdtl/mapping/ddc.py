@@ -142,7 +142,8 @@ class _Confusion(DeepTransferEstimator):
     def _adapted_layers(self, width: int) -> list[nn.Module]:
         """Make the hidden layers with the adaptation layer among them."""
         if self.module is not None:
-            adaptation = nn.Sequential(nn.LazyLinear(width), ACTIVATIONS[self.activation]())
+            activation = ACTIVATIONS[self.activation]()
+            adaptation = nn.Sequential(nn.Flatten(), nn.LazyLinear(width), activation)
             return [*self._layers(), adaptation]
         sizes = list(self.hidden_layer_sizes)
         sizes.insert(self.adaptation_layer_, width)
