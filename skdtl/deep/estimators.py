@@ -504,10 +504,11 @@ class DeepTransferClassifier(_AnyAlignments, DeepTransferClassifierBase):
         over the training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training
         progress p, which runs from 0 to 1. With 0 the network is the one without alignments.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -561,6 +562,8 @@ class DeepTransferClassifier(_AnyAlignments, DeepTransferClassifierBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
@@ -622,10 +625,11 @@ class DeepTransferRegressor(_AnyAlignments, DeepTransferRegressorBase):
         over the training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training
         progress p, which runs from 0 to 1. With 0 the network is the one without alignments.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -677,6 +681,8 @@ class DeepTransferRegressor(_AnyAlignments, DeepTransferRegressorBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
