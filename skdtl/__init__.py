@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING
 from ._lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from .adversarial import CDAN, DANN, MDD, RMAN, DANNRegressor
-    from .adversarial import DANN, MCC, MCD, DANNRegressor
-    from .adversarial import ADDA, DANN, ADDARegressor, DANNRegressor
+    from .adversarial import ADDA, CDAN, DANN, MCC, MCD, MDD, RMAN, ADDARegressor, DANNRegressor
     from .base import NoTargetWarning
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
@@ -48,14 +46,14 @@ if TYPE_CHECKING:
         SSTCA,
         TCA,
         TJM,
+        WDGRL,
         DANRegressor,
         DDCRegressor,
         DeepCORAL,
         DeepCORALRegressor,
-        JANRegressor,
-        WDGRL,
         DeepJDOT,
         DeepJDOTRegressor,
+        JANRegressor,
         LinearOTMapping,
         OTMapping,
         SubspaceAlignment,
@@ -80,9 +78,9 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "BIW": ".instances",
         "CDAN": ".adversarial",
         "CORAL": ".mapping",
+        "DAN": ".mapping",
         "DANN": ".adversarial",
         "DANNRegressor": ".adversarial",
-        "DAN": ".mapping",
         "DANRegressor": ".mapping",
         "DDC": ".mapping",
         "DDCRegressor": ".mapping",
@@ -110,9 +108,9 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "KLIEP": ".instances",
         "KMM": ".instances",
         "LinearOTMapping": ".mapping",
-        "MDD": ".adversarial",
         "MCC": ".adversarial",
         "MCD": ".adversarial",
+        "MDD": ".adversarial",
         "MTLF": ".instances",
         "MTLFRegressor": ".instances",
         "MultiSourceTrAdaBoost": ".instances",

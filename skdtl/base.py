@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -328,6 +329,7 @@ class TransferEstimator(BaseEstimator):
         """Validate rows; an error names the argument."""
         if X is None:
             raise ValueError(f"{name} is None, but {type(self).__name__} needs its rows.")
+        X = self._as_table(X, name, reset=reset)
         if not reset:
             columns = getattr(X, "columns", None)
             seen = getattr(self, "feature_names_in_", None)
@@ -351,6 +353,28 @@ class TransferEstimator(BaseEstimator):
         if width != self.n_features_in_:
             raise ValueError(f"{name} has {width} features, but Xs has {self.n_features_in_}.")
 
+    def _as_table(self, X, name: str, *, reset: bool):
+        """Return samples of more than one dimension, images for instance, as rows.
+
+        Only where the tags allow them; ``input_shape_`` keeps their shape. Nothing is copied where
+        they are contiguous.
+        """
+        if not get_tags(self).input_tags.three_d_array:
+            return X
+        shape = None
+        if _n_dimensions(X) > 2:
+            X = np.asarray(X)
+            shape = X.shape[1:]
+        if reset and shape:
+            self.input_shape_ = shape
+        known = getattr(self, "input_shape_", None)
+        if shape != known:
+            raise ValueError(
+                f"{name} has samples of shape {shape or np.shape(X)[1:]}, but Xs has samples of "
+                f"shape {known or (self.n_features_in_,)}."
+            )
+        return X if shape is None else X.reshape(len(X), math.prod(shape))
+
     def _check_array_options(self) -> dict[str, Any]:
         """Return how rows are validated: sparse and NaN where the tags allow them."""
         tags = get_tags(self).input_tags
@@ -365,6 +389,7 @@ class TransferEstimator(BaseEstimator):
     def _check_X(self, X):
         """Validate the rows given to predict or transform."""
         check_is_fitted(self)
+        X = self._as_table(X, "X", reset=False)
         return validate_data(self, X, reset=False, **self._check_array_options())
 
     def _encode_labels(self, ys, yt, needs: TransferTags, classes=None):
@@ -456,6 +481,15 @@ def _codes(y, classes, name: str, known_by: str):
             f"{classes.tolist()[:10]}."
         )
     return np.array([code[label] for label in present.tolist()])[inverse]
+
+
+def _n_dimensions(X) -> int:
+    """Count the dimensions of an array-like, of nested lists by their first entries."""
+    nested = 0
+    while isinstance(X, (list, tuple)) and len(X):
+        X = X[0]
+        nested += 1
+    return nested + getattr(X, "ndim", 0)
 
 
 def _labels_or_none(y, name: str, rows: str, n_rows: int):

@@ -37,8 +37,10 @@ from .weights import WeightsMixin
 
 __all__ = ["DeepTransferClassifier", "DeepTransferRegressor"]
 
-# Rows that go through the network at once in predict and transform: it bounds the memory.
+# Rows, and values of images, that go through the network at once in predict and transform: they
+# bound the memory.
 _INFERENCE_ROWS = 4096
+_INFERENCE_VALUES = 2**20
 
 
 class _Layer:
@@ -141,13 +143,17 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
         module: Any = self.module
         if module is None:
             return hidden_layers(self.n_features_in_, self.hidden_layer_sizes, self.activation)
+        shape = getattr(self, "input_shape_", None)
         if not isinstance(module, nn.Module):
-            module = module(self.n_features_in_)
+            module = module(shape or self.n_features_in_)
             if not isinstance(module, nn.Module):
                 raise ValueError(
                     f"module must be or return a torch.nn.Module; it returned {module!r}."
                 )
-        return split_layers(copy.deepcopy(module).cpu())
+        layers = split_layers(copy.deepcopy(module).cpu())
+        if shape:  # rows arrive flat
+            layers[0] = nn.Sequential(nn.Unflatten(1, shape), layers[0])
+        return layers
 
     def _fit(self, source: Domain, target: Domain) -> None:
         seeds = self._seeds()
@@ -448,6 +454,16 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
         self._dtype = _inference_dtype(network, self.n_features_in_)
         self._architecture = self._describe_architecture()
 
+    def _check_array_options(self) -> dict[str, Any]:
+        # Images are often bytes: as floats they would take eight times the memory.
+        options = super()._check_array_options()
+        return {**options, "dtype": [*options["dtype"], np.uint8]}
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
     def _device(self) -> torch.device:
         return torch.device(self.device)
 
@@ -492,10 +508,13 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
         """Return the bottleneck's features and the head's output for validated rows."""
         network = self._inference_network(domain)
         device = next(network.head.parameters()).device
+        n_rows = _INFERENCE_ROWS
+        if hasattr(self, "input_shape_"):  # a convolution's output is many times its input
+            n_rows = min(n_rows, max(self.batch_size, _INFERENCE_VALUES // X.shape[1]))
         features, outputs = [], []
         with torch.no_grad():
-            for start in range(0, len(X), _INFERENCE_ROWS):
-                rows = np.array(X[start : start + _INFERENCE_ROWS])
+            for start in range(0, len(X), n_rows):
+                rows = np.array(X[start : start + n_rows])
                 x = torch.as_tensor(rows, dtype=self._dtype, device=device)
                 layers, output = network.activations(x)
                 features.append(layers[-1].cpu().numpy())
@@ -758,10 +777,11 @@ class DeepTransferClassifier(_AnyAlignments, DeepTransferClassifierBase):
         over the training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training
         progress p, which runs from 0 to 1. With 0 the network is the one without alignments.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -815,6 +835,8 @@ class DeepTransferClassifier(_AnyAlignments, DeepTransferClassifierBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
@@ -876,10 +898,11 @@ class DeepTransferRegressor(_AnyAlignments, DeepTransferRegressorBase):
         over the training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training
         progress p, which runs from 0 to 1. With 0 the network is the one without alignments.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -931,6 +954,8 @@ class DeepTransferRegressor(_AnyAlignments, DeepTransferRegressorBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 

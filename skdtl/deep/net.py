@@ -45,6 +45,14 @@ class TrainingInterruptedWarning(UserWarning):
     """
 
 
+# Layers that draw no random number in a training step.
+_DETERMINISTIC = (
+    *(nn.Linear, nn.Conv1d, nn.Conv2d),
+    *(nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveAvgPool2d),
+    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm),
+    *(nn.Flatten, nn.Unflatten, nn.Sequential, nn.ModuleList),
+)
+
 # torch has one global random generator per process: whoever needs it takes turns.
 _GENERATOR = threading.RLock()
 
@@ -172,7 +180,7 @@ class Network(nn.Module):
 
     def is_deterministic(self) -> bool:
         """Tell whether a training step surely draws no random number."""
-        known = (nn.Linear, nn.Sequential, nn.ModuleList, *ACTIVATIONS.values(), Network)
+        known = (*_DETERMINISTIC, *ACTIVATIONS.values(), Network)
         return all(type(module) in known for module in self.modules())
 
 

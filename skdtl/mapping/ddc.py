@@ -163,7 +163,8 @@ class _Confusion(DeepTransferEstimator):
     def _adapted_layers(self, width: int) -> list[nn.Module]:
         """Make the hidden layers with the adaptation layer among them."""
         if self.module is not None:
-            adaptation = nn.Sequential(nn.LazyLinear(width), ACTIVATIONS[self.activation]())
+            activation = ACTIVATIONS[self.activation]()
+            adaptation = nn.Sequential(nn.Flatten(), nn.LazyLinear(width), activation)
             return [*self._layers(), adaptation]
         sizes = list(self.hidden_layer_sizes)
         sizes.insert(self.adaptation_layer_, width)
@@ -222,10 +223,11 @@ class DDC(_Confusion, DeepTransferClassifierBase):
     bandwidth : float or None, default=None
         The Gaussian's σ, more than 0. None means the median distance, in every batch anew.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -289,6 +291,8 @@ class DDC(_Confusion, DeepTransferClassifierBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
@@ -363,10 +367,11 @@ class DDCRegressor(_Confusion, DeepTransferRegressorBase):
     bandwidth : float or None, default=None
         The Gaussian's σ, more than 0. None means the median distance, in every batch anew.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -428,6 +433,8 @@ class DDCRegressor(_Confusion, DeepTransferRegressorBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 

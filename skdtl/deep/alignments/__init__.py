@@ -2,16 +2,16 @@
 
 from ._base import Activations, Alignment, Step
 from .adversary import DomainAdversary, reverse_gradient
-from .coral import CorrelationAlignment
-from .joint_mmd import JointMMD
-from .conditional import ConditionalAdversary
-from .margin import MarginDisparity
 from .class_confusion import MinimumClassConfusion
+from .conditional import ConditionalAdversary
+from .coral import CorrelationAlignment
 from .discrepancy import ClassifierDiscrepancy
 from .entropy import TargetEntropy
+from .inverted_labels import InvertedLabels
+from .joint_mmd import JointMMD
+from .margin import MarginDisparity
 from .mmd import MMD
 from .multi_kernel_mmd import MultiKernelMMD
-from .inverted_labels import InvertedLabels
 from .transport import JointTransport
 from .wasserstein import WassersteinCritic
 
@@ -19,18 +19,18 @@ __all__ = [
     "MMD",
     "Activations",
     "Alignment",
+    "ClassifierDiscrepancy",
+    "ConditionalAdversary",
     "CorrelationAlignment",
     "DomainAdversary",
-    "JointMMD",
-    "MultiKernelMMD",
-    "ConditionalAdversary",
-    "MarginDisparity",
-    "Step",
-    "ClassifierDiscrepancy",
-    "MinimumClassConfusion",
-    "TargetEntropy",
     "InvertedLabels",
+    "JointMMD",
     "JointTransport",
+    "MarginDisparity",
+    "MinimumClassConfusion",
+    "MultiKernelMMD",
+    "Step",
+    "TargetEntropy",
     "WassersteinCritic",
     "reverse_gradient",
 ]
