@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -31,8 +33,19 @@ from .schedules import Ramp, inverse_decay
 
 __all__ = ["DeepTransferClassifier", "DeepTransferRegressor"]
 
-# Rows that go through the network at once in predict and transform: it bounds the memory.
-_INFERENCE_ROWS = 4096
+# Rows that go through the network at once in predict and transform: few enough for their
+# activations to stay in the processor's cache, and for memory to stay flat.
+_FLOAT32_ROWS, _FLOAT64_ROWS = 1024, 256
+# Predicted classes are computed in float32 first, in blocks of so many rows. There a logit is
+# trusted to be wrong by less than this share of the block's largest one, provided that some rows,
+# which are computed in float64 too, turn out to be far better than that.
+_FLOAT32_BLOCK = 64 * _FLOAT32_ROWS
+_FLOAT32_ERROR, _FLOAT32_SAMPLE, _FLOAT32_MARGIN = 2**-12, 8, 16
+
+# Networks in float64, for as long as the trained ones live. They are kept here, not in the
+# estimators, so that no pickle and no copy of an estimator holds them.
+_DOUBLES: WeakKeyDictionary[Network, tuple[Network, list[Tensor]]] = WeakKeyDictionary()
+_DOUBLES_LOCK = threading.Lock()
 
 
 class _Layer:
@@ -243,23 +256,49 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
 
     # -- inference ---------------------------------------------------------------------------------
 
-    def _infer(self, X) -> tuple[np.ndarray, np.ndarray]:
-        """Return the bottleneck's features and the head's output for validated rows."""
-        network = copy.deepcopy(self.net_.module_).to(self._dtype).eval()
-        device = next(network.head.parameters()).device
-        features, outputs = [], []
+    def _infer(
+        self, X, wanted=lambda layers, output: (layers[-1], output)
+    ) -> tuple[np.ndarray, ...]:
+        """Return the bottleneck's features and the head's output for validated rows.
+
+        `wanted` may pick others, from a batch's hidden layers and output: a tuple of Tensors.
+        """
+        network = self._inference_network()
+        results: list[np.ndarray] = []
         with torch.no_grad():
-            for start in range(0, len(X), _INFERENCE_ROWS):
-                rows = np.array(X[start : start + _INFERENCE_ROWS])
-                x = torch.as_tensor(rows, dtype=self._dtype, device=device)
-                layers, output = network.activations(x)
-                features.append(layers[-1].cpu().numpy())
-                outputs.append(output.cpu().numpy())
-        return np.concatenate(features), np.concatenate(outputs)
+            for rows, x in self._batches(X, self._dtype):
+                found = [part.cpu().numpy() for part in wanted(*network.activations(x))]
+                if len(x) == len(X):
+                    return tuple(found)
+                if not results:
+                    results = [np.empty((len(X), *part.shape[1:]), part.dtype) for part in found]
+                for result, part in zip(results, found):
+                    result[rows] = part
+        return tuple(results)
+
+    def _batches(self, X, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]:
+        """Yield which rows go through the network at once, and these."""
+        device = next(self.net_.module_.head.parameters()).device
+        step = _FLOAT64_ROWS if dtype == torch.float64 else _FLOAT32_ROWS
+        for start in range(0, len(X), step):
+            rows = X[start : start + step]
+            # torch warns of arrays, such as memory maps, that it can't write to.
+            rows = rows if rows.flags.writeable else np.array(rows)
+            yield slice(start, start + step), torch.as_tensor(rows, dtype=dtype, device=device)
+
+    def _output(self, X) -> np.ndarray:
+        """Return the head's output alone."""
+        return self._infer(X, lambda layers, output: (output,))[0]
+
+    def _inference_network(self) -> Network:
+        network = self.net_.module_
+        if self._dtype == torch.float64:
+            return _in_float64(network)
+        return copy.deepcopy(network).eval() if _in_training(network) else network
 
     def _map(self, X, domain: str):
         # The features of the last hidden layer; one network maps both domains.
-        return self._infer(X)[0]
+        return self._infer(X, lambda layers, output: (layers[-1],))[0]
 
 
 class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
@@ -285,8 +324,40 @@ class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
         -------
         y : ndarray of shape (n_samples,)
         """
-        logits = self._infer(self._check_X(X))[1]
-        return self.classes_[logits.argmax(axis=1)]
+        return self.classes_[self._codes(self._check_X(X))]
+
+    def _codes(self, X) -> np.ndarray:
+        """Return the number of the largest logit of each row.
+
+        Where float64 is to be had, it decides: float32 computes all rows, at twice the speed, and
+        those are computed again whose two largest logits are too close for float32 to tell apart.
+        """
+        network = self.net_.module_
+        if self._dtype != torch.float64 or len(X) <= _FLOAT64_ROWS or _in_training(network):
+            return self._output(X).argmax(axis=1)
+        codes = [
+            self._decided(network, X[start : start + _FLOAT32_BLOCK])
+            for start in range(0, len(X), _FLOAT32_BLOCK)
+        ]
+        return np.concatenate(codes)
+
+    def _decided(self, network: Network, X) -> np.ndarray:
+        with torch.no_grad():
+            logits = torch.cat([network(x) for _, x in self._batches(X, torch.float32)])
+            best, codes = logits.max(dim=1)
+            error = _FLOAT32_ERROR * float(logits.abs().max())
+            # "Not clearly less", for a logit that is no number in float32 is in doubt too.
+            rivals = (logits < (best - 2 * error)[:, None]).logical_not_().sum(dim=1)
+        sample = np.arange(0, len(X), -(-len(X) // _FLOAT32_SAMPLE))
+        again = np.concatenate([sample, np.flatnonzero(rivals.numpy() != 1)])
+        exact = self._output(X[again])
+        with np.errstate(invalid="ignore"):
+            seen = np.abs(exact - logits.numpy()[again]).max()
+        if not _FLOAT32_MARGIN * seen <= error:  # a network for which float32 is too coarse
+            return self._output(X).argmax(axis=1)
+        decided = codes.numpy()
+        decided[again] = exact.argmax(axis=1)
+        return decided
 
     def predict_proba(self, X):
         """Predict the class probabilities of target rows.
@@ -301,7 +372,7 @@ class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
         proba : ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        logits = self._infer(self._check_X(X))[1]
+        logits = self._output(self._check_X(X))
         odds = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
         return odds / odds.sum(axis=1, keepdims=True)
 
@@ -318,7 +389,7 @@ class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
         log_proba : ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        logits = self._infer(self._check_X(X))[1].astype(np.float64)
+        logits = self._output(self._check_X(X)).astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
@@ -335,7 +406,7 @@ class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
             One column per class; for two classes the second's logit minus the first's.
         """
-        logits = self._infer(self._check_X(X))[1]
+        logits = self._output(self._check_X(X))
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
 
@@ -370,8 +441,33 @@ class DeepTransferRegressorBase(RegressorMixin, DeepTransferEstimator):
         -------
         y : ndarray of shape (n_samples,)
         """
-        output = self._infer(self._check_X(X))[1][:, 0]
+        output = self._output(self._check_X(X))[:, 0]
         return output.astype(np.float64) * self._y_scale + self._y_mean
+
+
+def _in_training(network: Network) -> bool:
+    """Tell whether a part of the network is in training mode, as a user may have left it."""
+    return any(module.training for module in network.modules())
+
+
+def _in_float64(network: Network) -> Network:
+    """Return a copy of a network in float64 and evaluation mode, kept from call to call.
+
+    Its weights are copied anew each time, which costs little and is always right, whoever has
+    changed them. Threads that do so at once write the same numbers.
+    """
+    with _DOUBLES_LOCK:
+        kept = _DOUBLES.get(network)
+        if kept is None:
+            double = copy.deepcopy(network).double().eval()
+            kept = _DOUBLES[network] = double, _tensors(double)
+    with torch.no_grad():
+        torch._foreach_copy_(kept[1], _tensors(network))
+    return kept[0]
+
+
+def _tensors(network: Network) -> list[Tensor]:
+    return [*network.parameters(), *network.buffers()]
 
 
 class _Constant:
