@@ -29,6 +29,7 @@ from .net import (
     seeded,
     split_layers,
 )
+from .parallel import Processes, n_processes
 from .schedules import Ramp, inverse_decay
 
 __all__ = ["DeepTransferClassifier", "DeepTransferRegressor"]
@@ -137,7 +138,8 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         """Draw a seed for everything that is random, each independent of the others."""
         random_state = check_random_state(self.random_state)
         names = ("network", "head", "alignments", "source", "target", "training")
-        return dict(zip(names, random_state.randint(2**31 - 1, size=len(names)).tolist()))
+        seeds = dict(zip(names, random_state.randint(2**31 - 1, size=len(names)).tolist()))
+        return Processes().first_ones(seeds) if n_processes() > 1 else seeds
 
     def _network(self, rows: Domain, seeds, make_layers=None, n_outputs=None) -> Network:
         """Make a network for some rows: its hidden layers and a new head."""
@@ -193,7 +195,7 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         batches = PairedBatches(
             (source.X, self._label_tensor(source)),
             target and (target.X, self._label_tensor(target)),
-            self.batch_size,
+            self.batch_size * n_processes(),
             (seeds["source"], seeds["target"]),
             device,
         )

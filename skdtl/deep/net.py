@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from .alignments import Activations, Alignment, Step
+from .parallel import Processes, n_processes
 
 __all__ = ["DeepNet", "Network", "PairedBatches", "hidden_layers", "seeded", "split_layers"]
 
@@ -181,6 +183,14 @@ class _Rows:
             x = self.shuffled[rows]
         return x, None if self.y is None else self.shuffled_y[rows]
 
+    def checksum(self) -> int:
+        """Return a number that is hardly the same for other rows; it is found from some of them."""
+        some = slice(None, None, math.ceil(len(self.X) / 256))
+        parts = [torch.as_tensor(_writable(self.X[some])) if self.mapped else self.X[some]]
+        if self.y is not None:
+            parts.append(self.y[some])
+        return zlib.crc32(b"".join(part.cpu().numpy().tobytes() for part in parts))
+
     def _shuffle(self) -> None:
         order = torch.randperm(len(self.X), generator=self.generator)
         self.next = 0
@@ -236,6 +246,15 @@ class PairedBatches(Dataset):
 
     def __len__(self):
         return max(len(self.source), len(self.target) if self.target else 0)
+
+    def facts(self) -> dict[str, int]:
+        """Return what processes that train together must agree on."""
+        facts = {"the number of batches": len(self)}
+        for name, rows in (("source", self.source), ("target", self.target)):
+            if rows:
+                facts[f"the number of {name} rows"] = len(rows.X)
+                facts[f"a checksum of {name} rows"] = rows.checksum()
+        return facts
 
     def __iter__(self) -> Iterator[PairedBatch]:
         for _ in range(len(self)):
@@ -349,6 +368,10 @@ class DeepNet(NeuralNet):
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Switch to training, and count the steps to come."""
         self._set_training(True)
+        self.processes_ = Processes() if n_processes() > 1 else None
+        if self.processes_:
+            self.processes_.check_same({"max_epochs": self.max_epochs, "lr": self.lr, **X.facts()})
+            self.processes_.start_alike([self.module_, self.alignments_])
         self.clock_ = _Clock(self.max_epochs * len(X))
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
@@ -398,7 +421,10 @@ class DeepNet(NeuralNet):
                     group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
         X, y = batch
-        features, output = self.module_.paired_activations(X, batch.n_source)
+        if self.processes_:
+            features, output = self.processes_.activations(self.module_, X, batch.n_source)
+        else:
+            features, output = self.module_.paired_activations(X, batch.n_source)
         prediction = output[: len(y)]  # where no target row has a label, y is the source's
         loss = self.get_loss(prediction, y, X=X, training=True)
         self._see("task_loss", loss.item())
@@ -413,6 +439,8 @@ class DeepNet(NeuralNet):
             for name, value in self._observed():
                 self._see(name, value.item())
         loss.backward()
+        if self.processes_:
+            self.processes_.add_gradients(self.module_, self.alignments_)
         return {"loss": loss, "y_pred": prediction}
 
     def _see(self, name: str, value: float) -> None:
