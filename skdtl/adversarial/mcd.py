@@ -203,7 +203,7 @@ class MCD(DeepTransferClassifierBase):
     def _alignments(self):
         return [ClassifierDiscrepancy(n_generator_steps=self.n_generator_steps)]
 
-    def _inference_network(self, domain: str) -> Network:
+    def _inference_network(self, domain: str = "target") -> Network:
         network = copy.deepcopy(super()._inference_network(domain))
         with torch.no_grad():
             for alignment in self.net_.alignments_:  # none where there was no target

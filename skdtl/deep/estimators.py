@@ -21,6 +21,7 @@ from .._params import Bool, Callable, Instance, Int, OneOf, Real, SequenceOf, ch
 from ..base import Domain, DomainTransformerMixin, TransferEstimator, TransferTags
 from ._holdout import hold_out
 from .alignments import Alignment
+from .inference import best_dtype, best_outputs, infer
 from .net import (
     ACTIVATIONS,
     DeepNet,
@@ -32,15 +33,11 @@ from .net import (
     seeded,
     split_layers,
 )
+from .parallel import Processes, n_processes
 from .schedules import Ramp, inverse_decay
 from .weights import WeightsMixin
 
 __all__ = ["DeepTransferClassifier", "DeepTransferRegressor"]
-
-# Rows, and values of images, that go through the network at once in predict and transform: they
-# bound the memory.
-_INFERENCE_ROWS = 4096
-_INFERENCE_VALUES = 2**20
 
 
 class _Layer:
@@ -327,7 +324,8 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
         # A new name goes to the end: the others' seeds then stay what they are.
         names = ("network", "head", "alignments", "source", "target", "training", "validation")
         seeds = check_random_state(given).randint(2**31 - 1, size=len(names))
-        return dict(zip(names, seeds.tolist()))
+        drawn = dict(zip(names, seeds.tolist()))
+        return Processes().first_ones(drawn) if n_processes() > 1 else drawn
 
     def _network(self, rows: Domain, seeds, make_layers=None, n_outputs=None) -> Network:
         """Make a network for some rows: its hidden layers and a new head.
@@ -437,7 +435,7 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
         return PairedBatches(
             (source.X, self._label_tensor(source)),
             target and (target.X, self._label_tensor(target)),
-            self.batch_size,
+            self.batch_size * n_processes(),
             seeds,
             self._device(),
             **options,
@@ -451,7 +449,7 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
         self.loss_curve_ = [epoch["train_loss"] for epoch in self.history_]
         self._n_features_out = network.widths[-1]
         network.eval()
-        self._dtype = _inference_dtype(network, self.n_features_in_)
+        self._dtype = best_dtype(network, self.n_features_in_)
         self._architecture = self._describe_architecture()
 
     def _check_array_options(self) -> dict[str, Any]:
@@ -504,30 +502,10 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
 
     # -- inference ---------------------------------------------------------------------------------
 
-    def _infer(self, X, domain: str = "target") -> tuple[np.ndarray, np.ndarray]:
-        """Return the bottleneck's features and the head's output for validated rows."""
-        network = self._inference_network(domain)
-        device = next(network.head.parameters()).device
-        n_rows = _INFERENCE_ROWS
-        if hasattr(self, "input_shape_"):  # a convolution's output is many times its input
-            n_rows = min(n_rows, max(self.batch_size, _INFERENCE_VALUES // X.shape[1]))
-        features, outputs = [], []
-        with torch.no_grad():
-            for start in range(0, len(X), n_rows):
-                rows = np.array(X[start : start + n_rows])
-                x = torch.as_tensor(rows, dtype=self._dtype, device=device)
-                layers, output = network.activations(x)
-                features.append(layers[-1].cpu().numpy())
-                outputs.append(output.cpu().numpy())
-        return np.concatenate(features), np.concatenate(outputs)
-
-    def _inference_network(self, domain: str) -> Network:
-        """Return the network that maps, or predicts, rows of a domain."""
-        return copy.deepcopy(self.net_.module_.for_domain(domain)).to(self._dtype).eval()
-
     def _map(self, X, domain: str):
         # The features of the last hidden layer.
-        return self._infer(X, domain)[0]
+        network = self._inference_network(domain)
+        return infer(network, X, self._dtype, lambda layers, output: layers[-1])
 
 
 class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
@@ -553,8 +531,8 @@ class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
         -------
         y : ndarray of shape (n_samples,)
         """
-        logits = self._infer(self._check_X(X))[1]
-        return self.classes_[logits.argmax(axis=1)]
+        X = self._check_X(X)
+        return self.classes_[best_outputs(self._inference_network(), X, self._dtype)]
 
     def predict_proba(self, X):
         """Predict the class probabilities of target rows.
@@ -569,7 +547,7 @@ class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
         proba : ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        logits = self._infer(self._check_X(X))[1]
+        logits = self._output(self._check_X(X))
         odds = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
         return odds / odds.sum(axis=1, keepdims=True)
 
@@ -586,7 +564,7 @@ class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
         log_proba : ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        logits = self._infer(self._check_X(X))[1].astype(np.float64)
+        logits = self._output(self._check_X(X)).astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
@@ -603,7 +581,7 @@ class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
             One column per class; for two classes the second's logit minus the first's.
         """
-        logits = self._infer(self._check_X(X))[1]
+        logits = self._output(self._check_X(X))
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
 
@@ -640,7 +618,7 @@ class DeepTransferRegressorBase(RegressorMixin, DeepTransferEstimator):
         -------
         y : ndarray of shape (n_samples,)
         """
-        output = self._infer(self._check_X(X))[1][:, 0]
+        output = self._output(self._check_X(X))[:, 0]
         return output.astype(np.float64) * self._y_scale + self._y_mean
 
 
@@ -679,22 +657,6 @@ def _shapes(module: nn.Module) -> dict[str, torch.Size]:
 def _foreign(alignment: Alignment) -> bool:
     """Tell whether an alignment is not ours, and may draw random numbers."""
     return not type(alignment).__module__.startswith("skdtl.")
-
-
-def _inference_dtype(network: Network, n_features: int) -> torch.dtype:
-    """Return float64, or float32 where the device or the user's module can't do it.
-
-    In float64 predictions don't depend on which rows are predicted together.
-    """
-    device = next(network.head.parameters()).device
-    if device.type != "cpu":
-        return torch.float32
-    try:
-        with torch.no_grad():
-            copy.deepcopy(network).double()(torch.zeros(1, n_features, dtype=torch.float64))
-    except RuntimeError:
-        return torch.float32
-    return torch.float64
 
 
 class _AnyAlignments(DeepTransferEstimator):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import dis
 import math
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from .alignments import Activations, Alignment, Step
+from .parallel import Processes, n_processes
 
 __all__ = [
     "DeepNet",
@@ -234,6 +235,14 @@ class _Rows:
             x = self.shuffled[rows]
         return x, None if self.y is None else self.shuffled_y[rows]
 
+    def checksum(self) -> int:
+        """Return a number that is hardly the same for other rows; it is found from some of them."""
+        some = slice(None, None, math.ceil(len(self.X) / 256))
+        parts = [torch.as_tensor(_writable(self.X[some])) if self.mapped else self.X[some]]
+        if self.y is not None:
+            parts.append(self.y[some])
+        return zlib.crc32(b"".join(part.cpu().numpy().tobytes() for part in parts))
+
     def _shuffle(self) -> None:
         order = torch.randperm(len(self.X), generator=self.generator)
         self.next = 0
@@ -301,6 +310,15 @@ class PairedBatches(Dataset):
     def __len__(self):
         return max(len(self.source), len(self.target) if self.target else 0)
 
+    def facts(self) -> dict[str, int]:
+        """Return what processes that train together must agree on."""
+        facts = {"the number of batches": len(self)}
+        for name, rows in (("source", self.source), ("target", self.target)):
+            if rows:
+                facts[f"the number of {name} rows"] = len(rows.X)
+                facts[f"a checksum of {name} rows"] = rows.checksum()
+        return facts
+
     def __iter__(self) -> Iterator[PairedBatch]:
         if self.repeat:
             for rows in filter(None, (self.source, self.target)):
@@ -331,14 +349,6 @@ class _Clock:
         progress = self.progress()
         self.step += 1
         return progress
-
-
-def _raised_on_purpose(error: BaseException) -> bool:
-    """Tell whether a ``raise`` statement raised an exception: a signal's comes without one."""
-    trace: Any = error.__traceback__
-    while trace.tb_next:
-        trace = trace.tb_next
-    return dis.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
 
 
 class DeepNet(NeuralNet):
@@ -416,9 +426,9 @@ class DeepNet(NeuralNet):
     def partial_fit(self, X, y=None, classes=None, epochs=None, **fit_params):
         """Train on paired batches until the last epoch, or until the training is ended before.
 
-        A callback ends it by raising KeyboardInterrupt, as skorch's do; where it is Ctrl-C that
-        did, ``interrupted_`` is set. An epoch that was not completed leaves no entry in the
-        history.
+        A callback ends it by raising KeyboardInterrupt at the end of an epoch, as skorch's do; any
+        other interruption, such as Ctrl-C, sets ``interrupted_``. An epoch that was not completed
+        leaves no entry in the history.
         """
         self.ended_by_callback_ = self.interrupted_ = False
         self.n_complete_ = len(self.history)
@@ -438,9 +448,9 @@ class DeepNet(NeuralNet):
         """Call a method of the net and of all callbacks."""
         try:
             super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt as error:
-            self.ended_by_callback_ = _raised_on_purpose(error)
-            if self.ended_by_callback_ and method_name == "on_epoch_end":
+        except KeyboardInterrupt:
+            self.ended_by_callback_ = method_name == "on_epoch_end"
+            if self.ended_by_callback_:
                 self.n_complete_ = len(self.history)
             raise
         if method_name == "on_epoch_end":
@@ -449,6 +459,10 @@ class DeepNet(NeuralNet):
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Switch to training, and count the steps to come."""
         self._set_training(True)
+        self.processes_ = Processes() if n_processes() > 1 else None
+        if self.processes_:
+            self.processes_.check_same({"max_epochs": self.max_epochs, "lr": self.lr, **X.facts()})
+            self.processes_.start_alike([self.module_, self.alignments_])
         self.clock_ = _Clock(len(self.history), self.max_epochs, len(X))
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
@@ -500,12 +514,13 @@ class DeepNet(NeuralNet):
                     group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
         X, y = batch
-        if self.mixed_precision:
-            with torch.autocast(X.device.type, torch.bfloat16):
+        with self._precision(X.device.type):
+            if self.processes_:
+                features, output = self.processes_.activations(self.module_, X, batch.n_source)
+            else:
                 features, output = self.module_.paired_activations(X, batch.n_source)
+        if self.mixed_precision:
             features, output = tuple(f.float() for f in features), output.float()
-        else:
-            features, output = self.module_.paired_activations(X, batch.n_source)
         prediction = output[: len(y)]  # where no target row has a label, y is the source's
         loss = self.get_loss(prediction, y, X=X, training=True)
         self._see("task_loss", loss.item())
@@ -519,8 +534,16 @@ class DeepNet(NeuralNet):
                 loss = loss + alignment.penalty(source, target, alignment.weight * lam)
             for name, value in self._observed():
                 self._see(name, value.item())
-        loss.backward()
+        if loss.requires_grad:  # not where all that has a gradient is frozen or without weight
+            loss.backward()
+        if self.processes_:
+            self.processes_.add_gradients(self.module_, self.alignments_)
         return {"loss": loss, "y_pred": prediction}
+
+    def _precision(self, device: str):
+        if self.mixed_precision:
+            return torch.autocast(device, torch.bfloat16)
+        return nullcontext()
 
     def validation_step(self, batch, **fit_params):
         """Compute the loss of one batch of held-out rows: L_task + λ Σ_k w_k Ω_k."""

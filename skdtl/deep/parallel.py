@@ -1,0 +1,117 @@
+"""Training one network by several processes: each computes its share of every batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+__all__ = ["Processes", "n_processes"]
+
+
+def n_processes() -> int:
+    """Return how many processes train together: those of torch's default group, else 1."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+class _Gather(torch.autograd.Function):
+    """Join the rows of all processes.
+
+    All of them go on to compute the same loss of the joined rows, so the gradient that returns is
+    the same everywhere, and each process takes the part of its own rows: nothing is sent back.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, sizes: list[int], rank: int):
+        ctx.own = slice(sum(sizes[:rank]), sum(sizes[: rank + 1]))
+        longest = max(sizes)  # the exchange needs equal shapes
+        padded = torch.cat([x, x.new_zeros(longest - len(x), x.shape[1])])
+        parts = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(parts, padded)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes)])
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient[ctx.own], None, None
+
+
+class Processes:
+    """The processes of torch's default group, seen from this one.
+
+    A loss that compares whole distributions, such as the MMD, is no sum over the parts of a batch.
+    So the parts' activations are put together again, every process computes the loss of the whole
+    batch, and the gradients of the network, to which each process has contributed its own rows'
+    part, are added up. That is the gradient that one process would have found.
+    """
+
+    def __init__(self):
+        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+
+    def first_ones(self, value):
+        """Return what the first process has."""
+        box = [value]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def check_same(self, facts: dict[str, Any]) -> None:
+        """Make sure that all processes are about to do the same."""
+        found: list = [None] * self.size
+        dist.all_gather_object(found, facts)
+        for rank, other in enumerate(found):
+            for name in {**found[0], **other}:
+                first, here = found[0].get(name, "missing"), other.get(name, "missing")
+                if first != here:
+                    raise ValueError(
+                        "torch.distributed is initialised, so its processes train one network "
+                        "together and all need the same data and parameters; but "
+                        f"{name} is {first} in process 0 and {here} in process {rank}."
+                    )
+
+    def start_alike(self, modules: Iterable[nn.Module]) -> None:
+        """Give all processes the weights of the first."""
+        with torch.no_grad():
+            for module in modules:
+                for tensor in (*module.parameters(), *module.buffers()):
+                    dist.broadcast(tensor.data, src=0)
+
+    def activations(self, network, x: Tensor, n_source: int):
+        """Return ``network.paired_activations`` of a batch, of which this process does its part."""
+        source, target = (self._edges(n) for n in (n_source, len(x) - n_source))
+        (a, b), (c, d) = (list(pairwise(edges))[self.rank] for edges in (source, target))
+        own = torch.cat([x[a:b], x[n_source + c : n_source + d]])
+        features, output = network.paired_activations(own, b - a)
+        widths = [part.shape[1] for part in (*features, output)]
+        n_rows = [
+            stop - start for both in zip(pairwise(source), pairwise(target)) for start, stop in both
+        ]
+        sizes = [s + t for s, t in zip(n_rows[::2], n_rows[1::2])]
+        joined = _Gather.apply(torch.cat([*features, output], 1), sizes, self.rank)
+        parts = joined.split(n_rows)  # the first's source, its target, the second's source, ...
+        *features, output = torch.cat([*parts[::2], *parts[1::2]]).split(widths, 1)
+        return tuple(features), output
+
+    def _edges(self, n: int) -> list[int]:
+        return [rank * n // self.size for rank in range(self.size + 1)]
+
+    def add_gradients(self, network: nn.Module, others: nn.Module) -> None:
+        """Sum the network's gradients over the processes, and average those of the alignments.
+
+        An alignment sees the whole batch in every process; the mean only keeps the processes from
+        drifting apart.
+        """
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        shared = [p.grad for p in others.parameters() if p.grad is not None]
+        if shared:
+            torch._foreach_div_(shared, self.size)
+        gradients += shared
+        if not gradients:
+            return
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        dist.all_reduce(flat)
+        sizes = [gradient.numel() for gradient in gradients]
+        for gradient, total in zip(gradients, flat.split(sizes)):
+            gradient.copy_(total.view_as(gradient))
