@@ -502,6 +502,14 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
 
     # -- inference ---------------------------------------------------------------------------------
 
+    def _inference_network(self, domain: str = "target") -> Network:
+        """Return the network that maps, or predicts, rows of a domain."""
+        return self.net_.module_.for_domain(domain)
+
+    def _output(self, X) -> np.ndarray:
+        """Return the head's output for validated rows."""
+        return infer(self._inference_network(), X, self._dtype, lambda layers, output: output)
+
     def _map(self, X, domain: str):
         # The features of the last hidden layer.
         network = self._inference_network(domain)

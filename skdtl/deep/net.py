@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dis
 import math
 import threading
 import zlib
@@ -351,6 +352,14 @@ class _Clock:
         return progress
 
 
+def _raised_on_purpose(error: BaseException) -> bool:
+    """Tell whether a ``raise`` statement raised an exception: a signal's comes without one."""
+    trace: Any = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    return dis.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+
+
 class DeepNet(NeuralNet):
     """skorch's training loop for  L = L_task + λ Σ_k w_k Ω_k(source, target).
 
@@ -448,8 +457,9 @@ class DeepNet(NeuralNet):
         """Call a method of the net and of all callbacks."""
         try:
             super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt:
-            self.ended_by_callback_ = method_name == "on_epoch_end"
+        except KeyboardInterrupt as error:
+            # Ctrl-C may come here too, while a checkpoint is written, say.
+            self.ended_by_callback_ = method_name == "on_epoch_end" and _raised_on_purpose(error)
             if self.ended_by_callback_:
                 self.n_complete_ = len(self.history)
             raise

@@ -716,22 +716,35 @@ def test_an_interruption_leaves_a_fitted_estimator_that_says_so(epoch, options):
     assert whole.interrupted_ is False and whole.n_iter_ == 4
 
 
-@pytest.mark.parametrize("hook", ["on_batch_end", "on_epoch_end", "on_grad_computed"])
-def test_a_callback_that_ends_the_training_is_no_interruption(hook):
-    class Enough(Callback):
-        pass
+class Enough(Callback):
+    def __init__(self, hook):
+        self.hook = hook
 
-    def act(self, net, **kwargs):
-        if len(net.history) == 3:
+    def _act(self, net, hook):
+        if hook == self.hook and len(net.history) == 3:
             raise KeyboardInterrupt
 
-    setattr(Enough, hook, act)
+    def on_epoch_end(self, net, **kwargs):
+        self._act(net, "on_epoch_end")
+
+    def on_batch_end(self, net, **kwargs):
+        self._act(net, "on_batch_end")
+
+
+def test_a_callback_that_ends_the_training_after_an_epoch_is_no_interruption():
     Xs, ys, Xt, _ = two_domains()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        estimator = small(MMD(), callbacks=[Enough()]).fit(Xs, ys, Xt)
+        estimator = small(MMD(), callbacks=[Enough("on_epoch_end")]).fit(Xs, ys, Xt)
     assert estimator.interrupted_ is False
-    assert estimator.n_iter_ == (3 if hook == "on_epoch_end" else 2)
+    assert estimator.n_iter_ == 3
+
+
+def test_a_callback_that_ends_the_training_amid_an_epoch_interrupts_it():
+    Xs, ys, Xt, _ = two_domains()
+    with pytest.warns(TrainingInterruptedWarning, match="2 complete epochs of 4"):
+        estimator = small(MMD(), callbacks=[Enough("on_batch_end")]).fit(Xs, ys, Xt)
+    assert estimator.interrupted_ is True and estimator.n_iter_ == 2
 
 
 def test_an_interruption_before_there_is_a_network_leaves_the_estimator_as_it_was():

@@ -65,6 +65,7 @@ class ClassifierDiscrepancy(Alignment):
         if not lam:
             sides = [features.detach() for features in sides]
         outputs = [self.second_head(features) for features in sides]
+        assert source.y is not None  # every source row has a label
         loss = _task_loss(outputs, source.y, target.y)
         with torch.no_grad():
             self.observed[self.name] = _difference(target.output, outputs[1])
