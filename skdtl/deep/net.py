@@ -132,7 +132,6 @@ class Network(nn.Module):
 
     def __init__(self, layers: Sequence[nn.Module], n_outputs: int, example: Tensor):
         super().__init__()
-        self.input_shape = tuple(example.shape[1:])
         self.layers = nn.ModuleList(layers)
         self.layers.eval()
         with torch.no_grad():
