@@ -201,13 +201,14 @@ class JAN(_JointAdaptation, DeepTransferClassifierBase):
     training begins as JAN's. Hidden layers have several Gaussians, as published implementations do,
     around the paper's median heuristic, with the median of every batch, because the features' scale
     changes while they are learnt; so no scaling of the features changes the joint MMD. The output's
-    width is fixed as theirs is: with the median distance the features collapsed into a point at a λ
-    of 20, and of two classes about half of all pairs agree, so that a median distance of
-    probabilities is either nearly 0 or nearly the greatest possible. In our trials (rotated digits)
-    a constant λ of 5, at which DDC's features collapsed into a point, and even 20 did no such harm.
-    With `adversarial` the history's ``train_loss`` holds minus the joint MMD, at full strength. The
-    paper fine-tunes a convolutional network; here the network is trained from the start. Labelled
-    target rows join the task loss.
+    width is fixed as theirs is: with the median distance a λ of 20 made the features collapse, and
+    of two classes about half of all pairs agree, so that a median distance of probabilities is
+    either nearly 0 or nearly the greatest possible. On rotated digits a constant λ of 5, at which
+    DDC's features collapsed into a point, and even 20 made no such harm here; but on digits moved
+    by a pixel 20 was too much, and the accuracy fell below that of λ = 0. With `adversarial` the
+    history's ``train_loss`` holds minus the joint MMD, at full strength. The paper fine-tunes a
+    convolutional network; here the network is trained from the start. Labelled target rows join the
+    task loss.
 
     References
     ----------
@@ -337,9 +338,10 @@ class JANRegressor(_JointAdaptation, DeepTransferRegressorBase):
     training begins as JAN's. Hidden layers have several Gaussians, as published implementations do,
     around the paper's median heuristic, with the median of every batch, because the features' scale
     changes while they are learnt; so no scaling of the features changes the joint MMD. The output's
-    width is fixed as theirs is, since labels are standardised. In our trials (rotated digits) a
-    constant λ of 5, at which DDC's features collapsed into a point, and even 20 did no such harm.
-    With `adversarial` the history's ``train_loss`` holds minus the joint MMD, at full strength. The
+    width is fixed as theirs is, since labels are standardised. On rotated digits a constant λ of 5,
+    at which DDC's features collapsed into a point, and even 20 made no such harm here; but on
+    digits moved by a pixel 20 was too much, and the accuracy fell below that of λ = 0. With
+    `adversarial` the history's ``train_loss`` holds minus the joint MMD, at full strength. The
     paper fine-tunes a convolutional network; here the network is trained from the start. Labelled
     target rows join the task loss.
 
