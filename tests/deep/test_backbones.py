@@ -225,7 +225,7 @@ def test_the_pixels_keep_their_places():
         def forward(self, x):
             return x[:, 1, 2, :1]
 
-    Xs, ys, Xt, _ = images(shape=(2, 4, 5))
+    Xs, ys, Xt, _ = images(shape=(2, 5, 4))
     estimator = dann(Corner()).fit(Xs, ys, Xt)
     np.testing.assert_array_equal(estimator.transform(Xt), Xt[:, 1, 2, :1])
     moved = np.moveaxis(np.ascontiguousarray(np.moveaxis(Xt, 1, -1)), -1, 1)  # a strided view
