@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from ._lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from .adversarial import DANN, DANNRegressor
+    from .adversarial import ADDA, CDAN, DANN, MCC, MCD, MDD, RMAN, ADDARegressor, DANNRegressor
     from .base import NoTargetWarning
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
     from .domains import encode_domain, split_domains, stack
-    from .inspection import DomainShiftDisplay, InstanceWeightsDisplay
+    from .inspection import DomainShiftDisplay, InstanceWeightsDisplay, TrainingHistoryDisplay
     from .instances import (
         BIW,
         KLIEP,
@@ -36,18 +36,28 @@ if TYPE_CHECKING:
     from .mapping import (
         BDA,
         CORAL,
+        DAN,
         DDC,
         GFK,
+        JAN,
         JDA,
         JDOT,
         JGSA,
         SSTCA,
         TCA,
         TJM,
+        WDGRL,
+        DANRegressor,
         DDCRegressor,
+        DeepCORAL,
+        DeepCORALRegressor,
+        DeepJDOT,
+        DeepJDOTRegressor,
+        JANRegressor,
         LinearOTMapping,
         OTMapping,
         SubspaceAlignment,
+        WDGRLRegressor,
     )
     from .model_selection import (
         ImportanceWeightedScorer,
@@ -62,13 +72,22 @@ __version__ = "0.1.0.dev0"
 __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
+        "ADDA": ".adversarial",
+        "ADDARegressor": ".adversarial",
         "BDA": ".mapping",
         "BIW": ".instances",
+        "CDAN": ".adversarial",
         "CORAL": ".mapping",
+        "DAN": ".mapping",
         "DANN": ".adversarial",
         "DANNRegressor": ".adversarial",
+        "DANRegressor": ".mapping",
         "DDC": ".mapping",
         "DDCRegressor": ".mapping",
+        "DeepCORAL": ".mapping",
+        "DeepCORALRegressor": ".mapping",
+        "DeepJDOT": ".mapping",
+        "DeepJDOTRegressor": ".mapping",
         "DeepTransferClassifier": ".deep",
         "DeepTransferRegressor": ".deep",
         "DiscriminatorWeighting": ".instances",
@@ -81,18 +100,24 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "GFK": ".mapping",
         "ImportanceWeightedScorer": ".model_selection",
         "InstanceWeightsDisplay": ".inspection",
+        "JAN": ".mapping",
+        "JANRegressor": ".mapping",
         "JDA": ".mapping",
         "JDOT": ".mapping",
         "JGSA": ".mapping",
         "KLIEP": ".instances",
         "KMM": ".instances",
         "LinearOTMapping": ".mapping",
+        "MCC": ".adversarial",
+        "MCD": ".adversarial",
+        "MDD": ".adversarial",
         "MTLF": ".instances",
         "MTLFRegressor": ".instances",
         "MultiSourceTrAdaBoost": ".instances",
         "NearestNeighborWeighting": ".instances",
         "NoTargetWarning": ".base",
         "OTMapping": ".mapping",
+        "RMAN": ".adversarial",
         "RULSIF": ".instances",
         "SSTCA": ".mapping",
         "SourceKFold": ".model_selection",
@@ -109,8 +134,11 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "TrBagging": ".instances",
         "TrMultiBoosting": ".instances",
         "TrResampling": ".instances",
+        "TrainingHistoryDisplay": ".inspection",
         "TwoStageTrAdaBoostR2": ".instances",
         "ULSIF": ".instances",
+        "WDGRL": ".mapping",
+        "WDGRLRegressor": ".mapping",
         "encode_domain": ".domains",
         "split_domains": ".domains",
         "stack": ".domains",

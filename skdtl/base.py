@@ -7,8 +7,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -68,12 +71,15 @@ class Domain:
         Which rows have a label that training may use.
     ids : ndarray of shape (n,), int
         Domain codes: 1, 2, ... for sources, negative for the target.
+    held_out : Domain or None
+        Rows that were taken from the same side's and are kept for validation.
     """
 
     X: Any
     y: Any
     labelled: np.ndarray
     ids: np.ndarray
+    held_out: Domain | None = None
 
     def __len__(self) -> int:
         return self.X.shape[0]
@@ -84,8 +90,10 @@ class Domain:
         return Domain(self.X[rows], y, self.labelled[rows], self.ids[rows])
 
     def labelled_rows(self) -> Domain:
-        """Return the rows that have a label."""
-        return self if self.labelled.all() else self.take(self.labelled)
+        """Return the rows that have a label; so are those that are held out."""
+        held_out = self.held_out and self.held_out.labelled_rows()
+        rows = self if self.labelled.all() else self.take(self.labelled)
+        return rows if held_out is rows.held_out else dataclasses.replace(rows, held_out=held_out)
 
 
 @dataclass(frozen=True)
@@ -176,26 +184,56 @@ class TransferEstimator(BaseEstimator):
         ------
         ValueError, TypeError
             For an illegal parameter or illegal data. The estimator is left as it was.
+
+        Notes
+        -----
+        Ctrl-C leaves the estimator as it was, too, except while a network is being trained: then
+        the training ends, a warning says so, ``interrupted_`` is True (otherwise False), and the
+        estimator is fitted by what it has learnt until then.
         """
-        before = dict(vars(self))
-        for name in before:
-            if name.endswith("_") and not name.startswith("_"):
-                delattr(self, name)
-        try:
+        with self._all_or_nothing() as before:
+            self._forget()
             check_params(self)
             source, target = self._check_domains(Xs, ys, Xt, yt, sample_domain, hide_target_labels)
-            self._fit(source, target)
+            self._fit_domains(source, target, before)
+        return self
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[dict[str, Any]]:
+        """Yield the attributes, and put them back where an error or an interruption comes."""
+        before = dict(vars(self))
+        try:
+            yield before
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
-        return self
+
+    def _forget(self) -> None:
+        """Delete what an earlier fit has set."""
+        for name in list(vars(self)):
+            if name.endswith("_") and not name.startswith("_"):
+                delattr(self, name)
+
+    def _fit_domains(self, source: Domain, target: Domain, before: dict[str, Any]) -> None:
+        """Call ``_fit``; a family that does more around every fit overrides this.
+
+        `before` holds the attributes that the estimator had when it was asked to fit.
+        """
+        self._fit(source, target)
 
     @abstractmethod
     def _fit(self, source: Domain, target: Domain) -> None:
         """Learn from two validated domains; ``classes_`` is already set for classifiers."""
 
-    def _check_domains(self, Xs, ys, Xt, yt, sample_domain, hide_target_labels):
+    def _check_domains(
+        self, Xs, ys, Xt, yt, sample_domain, hide_target_labels, classes=None, first=True
+    ):
+        """Validate what ``fit`` or ``partial_fit`` was given.
+
+        `classes` are a classifier's, where they are known; `first` is False where the columns are
+        known too.
+        """
         needs = get_tags(self).transfer_tags
         name = type(self).__name__
         stacked = sample_domain is not None
@@ -218,7 +256,7 @@ class TransferEstimator(BaseEstimator):
             )
 
         if stacked:
-            X = self._check_rows(Xs, "X", reset=True)
+            X = self._check_rows(Xs, "X", reset=True) if first else self._check_X(Xs)
             n_rows = _num_samples(X)
             codes = check_sample_domain(sample_domain, n_rows)
             y = _labels_or_none(ys, "y", "X", n_rows)
@@ -234,7 +272,7 @@ class TransferEstimator(BaseEstimator):
                 ys = _as_integers(ys)
         else:
             if not no_source:
-                Xs = self._check_rows(Xs, "Xs", reset=True)
+                Xs = self._check_rows(Xs, "Xs", reset=True) if first else self._check_X(Xs)
                 ys = _labels_or_none(ys, "ys", "Xs", _num_samples(Xs))
                 source_ids = np.ones(_num_samples(Xs), dtype=int)
             if not no_target:
@@ -248,7 +286,7 @@ class TransferEstimator(BaseEstimator):
         if no_target:
             if hide_target_labels and needs.target_labels == "required":
                 raise ValueError(_labels_required(name, hide_target_labels))
-            ys, _ = self._encode_labels(ys, None, needs)
+            ys, _ = self._encode_labels(ys, None, needs, classes)
             source = Domain(Xs, ys, np.full(len(source_ids), ys is not None), source_ids)
             if needs.unlabelled_target or needs.target_labels != "ignored":
                 warnings.warn(
@@ -258,7 +296,7 @@ class TransferEstimator(BaseEstimator):
                     stacklevel=3,
                 )
             return source, source
-        ys, yt = self._encode_labels(None if no_source else ys, yt, needs)
+        ys, yt = self._encode_labels(None if no_source else ys, yt, needs, classes)
         if yt is None:
             labelled = np.zeros(len(target_ids), dtype=bool)
             if ys is not None:
@@ -291,6 +329,7 @@ class TransferEstimator(BaseEstimator):
         """Validate rows; an error names the argument."""
         if X is None:
             raise ValueError(f"{name} is None, but {type(self).__name__} needs its rows.")
+        X = self._as_table(X, name, reset=reset)
         if not reset:
             columns = getattr(X, "columns", None)
             seen = getattr(self, "feature_names_in_", None)
@@ -314,6 +353,28 @@ class TransferEstimator(BaseEstimator):
         if width != self.n_features_in_:
             raise ValueError(f"{name} has {width} features, but Xs has {self.n_features_in_}.")
 
+    def _as_table(self, X, name: str, *, reset: bool):
+        """Return samples of more than one dimension, images for instance, as rows.
+
+        Only where the tags allow them; ``input_shape_`` keeps their shape. Nothing is copied where
+        they are contiguous.
+        """
+        if not get_tags(self).input_tags.three_d_array:
+            return X
+        shape = None
+        if _n_dimensions(X) > 2:
+            X = np.asarray(X)
+            shape = X.shape[1:]
+        if reset and shape:
+            self.input_shape_ = shape
+        known = getattr(self, "input_shape_", None)
+        if shape != known:
+            raise ValueError(
+                f"{name} has samples of shape {shape or np.shape(X)[1:]}, but Xs has samples of "
+                f"shape {known or (self.n_features_in_,)}."
+            )
+        return X if shape is None else X.reshape(len(X), math.prod(shape))
+
     def _check_array_options(self) -> dict[str, Any]:
         """Return how rows are validated: sparse and NaN where the tags allow them."""
         tags = get_tags(self).input_tags
@@ -328,18 +389,19 @@ class TransferEstimator(BaseEstimator):
     def _check_X(self, X):
         """Validate the rows given to predict or transform."""
         check_is_fitted(self)
+        X = self._as_table(X, "X", reset=False)
         return validate_data(self, X, reset=False, **self._check_array_options())
 
-    def _encode_labels(self, ys, yt, needs: TransferTags):
+    def _encode_labels(self, ys, yt, needs: TransferTags, classes=None):
         if is_classifier(self):
-            return self._encode_classes(ys, yt, needs)
+            return self._encode_classes(ys, yt, needs, classes)
         if is_regressor(self):
             ys = None if ys is None else _finite_floats(ys, "ys", missing_allowed=False)
             yt = None if yt is None else _finite_floats(yt, "yt", missing_allowed=True)
             return ys, yt
         return None, None
 
-    def _encode_classes(self, ys, yt, needs: TransferTags):
+    def _encode_classes(self, ys, yt, needs: TransferTags, classes=None):
         name = type(self).__name__
         source_classes = None
         if ys is not None:
@@ -350,7 +412,10 @@ class TransferEstimator(BaseEstimator):
                     "label, but every source row needs one."
                 )
             ys = tidy_labels(ys)
-            source_classes, ys = _unique_classes(ys, "ys")
+            if classes is None:
+                source_classes, ys = _unique_classes(ys, "ys")
+            else:
+                source_classes, ys = classes, _codes(ys, classes, "ys", "classes")
             if len(source_classes) < 2:
                 raise ValueError(one_class_message("ys", source_classes, name))
             self.classes_ = source_classes
@@ -375,17 +440,12 @@ class TransferEstimator(BaseEstimator):
         if not len(known):
             return ys, codes
         present, inverse = _unique_classes(known, "yt")
-        if source_classes is not None:
-            code = {label: k for k, label in enumerate(source_classes.tolist())}
-            unknown = [label for label in present.tolist() if label not in code]
-            if not unknown:
-                codes[~gone] = np.array([code[label] for label in present.tolist()])[inverse]
-                return ys, codes
-            if not needs.new_classes:
-                raise ValueError(
-                    f"yt has the classes {unknown[:10]}, but ys has only "
-                    f"{source_classes.tolist()[:10]}."
-                )
+        if source_classes is not None and (
+            not needs.new_classes or set(present.tolist()) <= set(source_classes.tolist())
+        ):
+            known_by = "ys" if classes is None else "classes"
+            codes[~gone] = _codes(known, source_classes, "yt", known_by)
+            return ys, codes
         if len(present) < 2:
             raise ValueError(one_class_message("yt", present, name))
         self.classes_ = present
@@ -408,6 +468,28 @@ def _as_slice(mask):
     """Return a mask, as a slice where its rows stand next to each other: so no row is copied."""
     start, n_rows = int(np.argmax(mask)), int(np.count_nonzero(mask))
     return slice(start, start + n_rows) if mask[start : start + n_rows].all() else mask
+
+
+def _codes(y, classes, name: str, known_by: str):
+    """Return the labels as indices into known classes."""
+    present, inverse = _unique_classes(y, name)
+    code = {label: k for k, label in enumerate(classes.tolist())}
+    unknown = [label for label in present.tolist() if label not in code]
+    if unknown:
+        raise ValueError(
+            f"{name} has the classes {unknown[:10]}, but {known_by} has only "
+            f"{classes.tolist()[:10]}."
+        )
+    return np.array([code[label] for label in present.tolist()])[inverse]
+
+
+def _n_dimensions(X) -> int:
+    """Count the dimensions of an array-like, of nested lists by their first entries."""
+    nested = 0
+    while isinstance(X, (list, tuple)) and len(X):
+        X = X[0]
+        nested += 1
+    return nested + getattr(X, "ndim", 0)
 
 
 def _labels_or_none(y, name: str, rows: str, n_rows: int):

@@ -202,7 +202,8 @@ def stack(Xs, ys, Xt, yt=None):
     Parameters
     ----------
     Xs : array-like, sparse matrix or DataFrame of shape (n_s, n_features), or a list of these
-        Source rows; a list (of 2-d arrays or DataFrames) for several sources.
+        Source rows; a list (of arrays or DataFrames) for several sources. Arrays may have more
+        dimensions, images for instance, for estimators that take them.
     ys : array-like of shape (n_s,), or a list of these
         Source labels.
     Xt : array-like, sparse matrix or DataFrame of shape (n_t, n_features)
@@ -275,6 +276,11 @@ def _join_tables(tables, names):
         if array.ndim < 2:
             raise ValueError(f"{name} has {array.ndim} dimension; rows of features are needed.")
         if array.shape[1:] != arrays[0].shape[1:]:
+            if array.ndim > 2 or arrays[0].ndim > 2:
+                raise ValueError(
+                    f"{name} has samples of shape {array.shape[1:]}, but {names[0]} has samples of "
+                    f"shape {arrays[0].shape[1:]}."
+                )
             raise ValueError(
                 f"{name} has {array.shape[1]} features, but {names[0]} has {arrays[0].shape[1]}."
             )

@@ -20,6 +20,7 @@ FAST = {
     "n_estimators": 5,
     "n_steps": 4,
     "n_rounds": 3,
+    "n_generator_steps": 1,
     "batch_size": 16,
     "hidden_layer_sizes": (8, 4),
 }
@@ -39,7 +40,7 @@ KEEP_ROWS: dict[str, dict | None] = {
 
 
 # These can't be fitted without the optional package.
-NEED_POT = ("JDOT", "LinearOTMapping", "OTMapping")
+NEED_POT = ("DeepJDOT", "DeepJDOTRegressor", "JDOT", "LinearOTMapping", "OTMapping")
 
 
 def parameters(cls) -> list[str]:

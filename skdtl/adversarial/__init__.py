@@ -5,8 +5,25 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
+    from .adda import ADDA, ADDARegressor
+    from .cdan import CDAN
     from .dann import DANN, DANNRegressor
+    from .mcc import MCC
+    from .mcd import MCD
+    from .mdd import MDD
+    from .rman import RMAN
 
 __getattr__, __dir__, __all__ = lazy_attributes(
-    __name__, {"DANN": ".dann", "DANNRegressor": ".dann"}
+    __name__,
+    {
+        "ADDA": ".adda",
+        "ADDARegressor": ".adda",
+        "CDAN": ".cdan",
+        "DANN": ".dann",
+        "DANNRegressor": ".dann",
+        "MCC": ".mcc",
+        "MCD": ".mcd",
+        "MDD": ".mdd",
+        "RMAN": ".rman",
+    },
 )

@@ -5,19 +5,53 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from .alignments import MMD, Activations, Alignment, DomainAdversary
+    from .alignments import (
+        MMD,
+        Activations,
+        Alignment,
+        ClassifierDiscrepancy,
+        ConditionalAdversary,
+        CorrelationAlignment,
+        DomainAdversary,
+        InvertedLabels,
+        JointMMD,
+        JointTransport,
+        MarginDisparity,
+        MinimumClassConfusion,
+        MultiKernelMMD,
+        TargetEntropy,
+        WassersteinCritic,
+    )
+    from .backbones import LeNet, ResNet, SpectrumNet
     from .estimators import DeepTransferClassifier, DeepTransferRegressor
-    from .schedules import Ramp
+    from .net import TrainingInterruptedWarning
+    from .schedules import Ramp, WarmUp
 
 __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
         "Activations": ".alignments",
         "Alignment": ".alignments",
+        "ClassifierDiscrepancy": ".alignments",
+        "ConditionalAdversary": ".alignments",
+        "CorrelationAlignment": ".alignments",
         "DeepTransferClassifier": ".estimators",
         "DeepTransferRegressor": ".estimators",
         "DomainAdversary": ".alignments",
+        "InvertedLabels": ".alignments",
+        "JointMMD": ".alignments",
+        "JointTransport": ".alignments",
+        "LeNet": ".backbones",
         "MMD": ".alignments",
+        "MarginDisparity": ".alignments",
+        "MinimumClassConfusion": ".alignments",
+        "MultiKernelMMD": ".alignments",
         "Ramp": ".schedules",
+        "ResNet": ".backbones",
+        "SpectrumNet": ".backbones",
+        "TargetEntropy": ".alignments",
+        "TrainingInterruptedWarning": ".net",
+        "WarmUp": ".schedules",
+        "WassersteinCritic": ".alignments",
     },
 )

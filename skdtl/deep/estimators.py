@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import copy
-import threading
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Sequence
 from typing import Any, ClassVar
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
 from sklearn.utils import check_random_state
+from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.metaestimators import available_if
 from skorch.callbacks import ProgressBar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._params import Bool, Callable, Instance, Int, OneOf, Real, SequenceOf
+from .._params import Bool, Callable, Instance, Int, OneOf, Real, SequenceOf, check_params
 from ..base import Domain, DomainTransformerMixin, TransferEstimator, TransferTags
+from ._holdout import hold_out
 from .alignments import Alignment
+from .inference import best_dtype, best_outputs, infer
 from .net import (
     ACTIVATIONS,
     DeepNet,
     Network,
     PairedBatches,
+    TrainingInterruptedWarning,
     hidden_layers,
     initialized_alignments,
     seeded,
@@ -31,22 +35,9 @@ from .net import (
 )
 from .parallel import Processes, n_processes
 from .schedules import Ramp, inverse_decay
+from .weights import WeightsMixin
 
 __all__ = ["DeepTransferClassifier", "DeepTransferRegressor"]
-
-# Rows that go through the network at once in predict and transform: few enough for their
-# activations to stay in the processor's cache, and for memory to stay flat.
-_FLOAT32_ROWS, _FLOAT64_ROWS = 1024, 256
-# Predicted classes are computed in float32 first, in blocks of so many rows. There a logit is
-# trusted to be wrong by less than this share of the block's largest one, provided that some rows,
-# which are computed in float64 too, turn out to be far better than that.
-_FLOAT32_BLOCK = 64 * _FLOAT32_ROWS
-_FLOAT32_ERROR, _FLOAT32_SAMPLE, _FLOAT32_MARGIN = 2**-12, 8, 16
-
-# Networks in float64, for as long as the trained ones live. They are kept here, not in the
-# estimators, so that no pickle and no copy of an estimator holds them.
-_DOUBLES: WeakKeyDictionary[Network, tuple[Network, list[Tensor]]] = WeakKeyDictionary()
-_DOUBLES_LOCK = threading.Lock()
 
 
 class _Layer:
@@ -98,11 +89,41 @@ class _MaskedSquaredError(nn.Module):
         return F.mse_loss(prediction[labelled, 0], y[labelled])
 
 
-class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
+def _offers_partial_fit(estimator) -> bool:
+    """Tell, for available_if, whether a fit is one training of one network."""
+    if estimator._trains_once():
+        return True
+    raise AttributeError(
+        f"{type(estimator).__name__} with these parameters trains in stages: it has no partial_fit."
+    )
+
+
+class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstimator):
     """What all deep estimators share: build a network, train it on paired batches, apply it.
 
-    A method overrides ``_alignments``, and ``_layers`` or ``_fit`` where it needs more.
+    A method overrides ``_alignments``, and ``_layers`` or ``_fit`` where it needs more. Whatever
+    it does in ``_fit``, it makes its networks by ``_network`` and trains them by ``_train``: these
+    know how to hold rows out, to go on from an earlier fit and to stop after an interruption.
+    ``_fit`` is given the rows that are not held out; ``_train`` finds the others in ``held_out``.
     """
+
+    # What the network's architecture hangs on: parameters, and attributes that a fit has set.
+    # ``load_weights``, ``warm_start`` and ``partial_fit`` compare the former and keep the latter.
+    _network_params: ClassVar[tuple[str, ...]] = ("module", "hidden_layer_sizes", "activation")
+    _network_attributes: ClassVar[tuple[str, ...]] = ()
+
+    # While a warm-started fit runs, the net of the last one.
+    _last_net: DeepNet | None = None
+
+    __metadata_request__partial_fit = {
+        "Xs": UNUSED,
+        "ys": UNUSED,
+        "Xt": True,
+        "yt": True,
+        "classes": True,
+        "sample_domain": True,
+        "hide_target_labels": True,
+    }
 
     alignments: Sequence[Alignment] = ()
     lam: Any = 1.0
@@ -119,34 +140,219 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         module: Any = self.module
         if module is None:
             return hidden_layers(self.n_features_in_, self.hidden_layer_sizes, self.activation)
+        shape = getattr(self, "input_shape_", None)
         if not isinstance(module, nn.Module):
-            module = module(self.n_features_in_)
+            module = module(shape or self.n_features_in_)
             if not isinstance(module, nn.Module):
                 raise ValueError(
                     f"module must be or return a torch.nn.Module; it returned {module!r}."
                 )
-        return split_layers(copy.deepcopy(module).cpu())
+        layers = split_layers(copy.deepcopy(module).cpu())
+        if shape:  # rows arrive flat
+            layers[0] = nn.Sequential(nn.Unflatten(1, shape), layers[0])
+        return layers
 
     def _fit(self, source: Domain, target: Domain) -> None:
         seeds = self._seeds()
         both = None if target is source else target
         self._set_label_scale(source, target)
-        self.net_ = self._train(self._network(source, seeds), source, both, seeds)
+        network = self._network(source, seeds)
+        self.net_ = self._train(network, source, both, seeds, self._alignments())
         self._set_results()
 
-    def _seeds(self) -> dict[str, int]:
+    def _trains_once(self) -> bool:
+        """Tell whether a fit is one training of one network, so that ``partial_fit`` is possible.
+
+        A method whose ``_fit`` is its own says so itself, if it is; ``_rebuild_network`` must then
+        be able to make the network before anything is trained.
+        """
+        return type(self)._fit is DeepTransferEstimator._fit
+
+    def _rebuild_network(self, rows: Domain, seeds) -> Network:
+        """Make the network that the fitted attributes speak of, with new weights.
+
+        For ``load_weights`` and the first call of ``partial_fit``. A method whose network is not
+        what ``_network(rows, seeds)`` makes overrides it. It may rely on the parameters, on
+        ``n_features_in_`` and ``classes_``, and on the attributes named in
+        ``_network_attributes``; `rows` tells no more than the shape of a row.
+        """
+        return self._network(rows, seeds)
+
+    # -- around every fit ----------------------------------------------------------------------
+
+    def _fit_domains(self, source: Domain, target: Domain, before: dict[str, Any]) -> None:
+        if self.warm_start and "net_" in before:
+            self._check_continues(before, "warm_start=True goes on from the last fit")
+            for name in self._network_attributes:
+                if name in before:
+                    setattr(self, name, before[name])
+            self._last_net = before["net_"]
+        if self.validation_fraction:
+            # A copy: a RandomState that is drawn from twice would change the other seeds.
+            seed = self._seeds(copy.deepcopy(self.random_state))["validation"]
+            source, target = hold_out(source, target, self.validation_fraction, seed)
+        self._fit(source, target)
+        if self._last_net is not None:
+            del self._last_net
+        self._warn_if_interrupted(stacklevel=4)
+
+    def _check_continues(self, before: dict[str, Any], what: str) -> None:
+        """Make sure that training can go on where an earlier one ended."""
+        if self.n_features_in_ != before["n_features_in_"]:
+            raise ValueError(
+                f"{what}, which had {before['n_features_in_']} features, but now Xs has "
+                f"{self.n_features_in_}."
+            )
+        for name in ("classes_", "feature_names_in_"):
+            new, old = (mapping.get(name) for mapping in (vars(self), before))
+            if new is not None and old is not None and not np.array_equal(new, old):
+                word = name.rstrip("_").removesuffix("_in").replace("_", " ")
+                raise ValueError(
+                    f"{what}, whose {word} were {old.tolist()}, but now they are {new.tolist()}."
+                )
+        self._check_architecture(before["_architecture"], what)
+
+    def _warn_if_interrupted(self, stacklevel: int) -> None:
+        if self.interrupted_:
+            warnings.warn(
+                f"The training was interrupted: {type(self).__name__} is fitted by what it had "
+                f"learnt until then, {self.n_iter_} complete epochs of {self.max_epochs} in its "
+                "last stage (interrupted_ is True).",
+                TrainingInterruptedWarning,
+                stacklevel=stacklevel,
+            )
+
+    @available_if(_offers_partial_fit)
+    def partial_fit(
+        self,
+        Xs,
+        ys,
+        Xt=None,
+        yt=None,
+        *,
+        classes=None,
+        sample_domain=None,
+        hide_target_labels=False,
+    ):
+        """Train one epoch on the given rows, from where the training stands.
+
+        For rows that come in pieces: the network, its optimizer and the alignments go on from the
+        last call, or from a fit. Both call forms of ``fit`` are possible. The training progress p
+        that schedules follow is the number of epochs done by `max_epochs`, at most 1. Labels of a
+        regressor are standardised by the first piece's mean and standard deviation. Parameters
+        that are changed between the calls, other than `max_epochs`, `batch_size` and
+        `validation_fraction`, count from the next ``fit`` on.
+
+        Parameters
+        ----------
+        Xs : array-like of shape (n_s, n_features)
+            Source rows; in stacked form the rows of all domains.
+        ys : array-like of shape (n_s,)
+            Source labels; in stacked form the labels of all rows.
+        Xt : array-like of shape (n_t, n_features), default=None
+            Target rows.
+        yt : array-like of shape (n_t,), default=None
+            Target labels; missing ones are marked as in ``fit``.
+        classes : array-like of shape (n_classes,), default=None
+            A classifier's classes, of which a piece may lack some. Needed in the first call where
+            `ys` does not hold all of them.
+        sample_domain : array-like of shape (n_samples,), int, default=None
+            Positive for source rows, negative for target rows.
+        hide_target_labels : bool, default=False
+            Train as if no target row had a label.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an illegal parameter or illegal data, or where the training diverges. The
+            estimator is left as it was.
+        """
+        begun = hasattr(self, "net_")
+        with self._all_or_nothing() as before:
+            check_params(self)
+            if is_classifier(self):
+                classes = self._known_classes(classes)
+            source, target = self._check_domains(
+                Xs, ys, Xt, yt, sample_domain, hide_target_labels, classes, not begun
+            )
+            if begun:
+                self._check_continues(before, "partial_fit goes on from the last training")
+            n_past = len(self.net_.history) if begun else 0
+            seeds = _seeds_of_call(self._seeds(), n_past)
+            if self.validation_fraction:
+                fraction = self.validation_fraction
+                source, target = hold_out(source, target, fraction, seeds["validation"])
+            if begun:
+                net = _copy_of_net(self.net_)  # after an error the old one is as it was
+            else:
+                self._set_label_scale(source, target)
+                net = self._make_net(
+                    self._rebuild_network(source, seeds), self._alignments(), seeds
+                )
+            net.max_epochs = self.max_epochs
+            self.interrupted_ = False
+            self._run(net, source, None if target is source else target, seeds, epochs=1)
+            self.net_ = net
+            self._set_results()
+            self._warn_if_interrupted(stacklevel=3)
+        return self
+
+    def _known_classes(self, classes):
+        """Return the classes that ``partial_fit`` knows of, or None."""
+        known = getattr(self, "classes_", None)
+        if classes is None:
+            return known
+        classes = np.unique(classes)
+        if len(classes) < 2:
+            raise ValueError(f"classes must hold at least 2 classes; got {classes.tolist()}.")
+        if known is not None and not np.array_equal(classes, known):
+            raise ValueError(
+                f"classes is {classes.tolist()}, but the last training's were {known.tolist()}."
+            )
+        return classes
+
+    # -- networks and their training -----------------------------------------------------------
+
+    def _seeds(self, random_state=None) -> dict[str, int]:
         """Draw a seed for everything that is random, each independent of the others."""
-        random_state = check_random_state(self.random_state)
-        names = ("network", "head", "alignments", "source", "target", "training")
-        seeds = dict(zip(names, random_state.randint(2**31 - 1, size=len(names)).tolist()))
-        return Processes().first_ones(seeds) if n_processes() > 1 else seeds
+        given = self.random_state if random_state is None else random_state
+        # A new name goes to the end: the others' seeds then stay what they are.
+        names = ("network", "head", "alignments", "source", "target", "training", "validation")
+        seeds = check_random_state(given).randint(2**31 - 1, size=len(names))
+        drawn = dict(zip(names, seeds.tolist()))
+        return Processes().first_ones(drawn) if n_processes() > 1 else drawn
 
     def _network(self, rows: Domain, seeds, make_layers=None, n_outputs=None) -> Network:
-        """Make a network for some rows: its hidden layers and a new head."""
+        """Make a network for some rows: its hidden layers and a new head.
+
+        A warm-started fit's has the weights of the last fit's network.
+        """
         example = torch.as_tensor(np.array(rows.X[:2], dtype=np.float32))
         with seeded(seeds["network"], self._device()):
             layers = (make_layers or self._layers)()
-            return Network(layers, n_outputs or self._n_outputs(), example)
+            network = Network(layers, n_outputs or self._n_outputs(), example)
+        if self._last_net is not None:
+            self._continue(network, self._last_net.module_)
+        return network
+
+    def _continue(self, module: nn.Module, last: nn.Module) -> None:
+        """Give a module the last fit's weights; a head for other classes keeps its new ones."""
+        old, state = last.state_dict(), module.state_dict()
+        for name, value in state.items():
+            shapes = [list(value.shape), list(old[name].shape) if name in old else None]
+            if shapes[0] == shapes[1]:
+                state[name] = old[name]
+            elif not name.startswith("head."):
+                raise ValueError(
+                    "warm_start=True goes on from the last fit, but the network has changed: "
+                    f"{name} has the shape {shapes[0]}, the last fit's {shapes[1]}."
+                )
+        module.load_state_dict(state)
 
     def _train(
         self,
@@ -161,17 +367,28 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         """Train a network, with alignments if there is a target; return the fitted net.
 
         `callbacks` are the method's own, in addition to the user's; `changes` are parameters of the
-        net that differ from the estimator's.
+        net that differ from the estimator's. After an interruption the network stays as it is.
         """
+        if alignments is None:
+            alignments = () if target is None else self._alignments()
+        net = self._make_net(network, alignments, seeds, callbacks, **changes)
+        if not getattr(self, "interrupted_", False):  # in an earlier stage of this fit
+            self._run(net, source, target, seeds)
+        return net
+
+    def _make_net(
+        self, network: Network, alignments: Sequence[Alignment], seeds, callbacks=(), **changes
+    ) -> DeepNet:
+        """Make the net that trains a network, ready for the first step."""
         device = self._device()
-        if target is None:
-            alignments = ()
-        elif alignments is None:
-            alignments = self._alignments()
         with seeded(seeds["alignments"], device):
             alignments = initialized_alignments(
                 alignments, network.widths, network.head.out_features
             )
+        if self._last_net is not None:
+            for new, old in zip(alignments, self._last_net.alignments_):
+                if _shapes(new) == _shapes(old) and type(new) is type(old):
+                    new.load_state_dict(old.state_dict())
         optimizer, options = self._optimizer()
         callbacks = [*(copy.deepcopy(self.callbacks) or ()), *callbacks]
         if self.verbose > 1:
@@ -182,6 +399,7 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
             "lam": self._lam(),
             "lr": self.lr,
             "lr_schedule": self._lr_schedule(),
+            "mixed_precision": self.mixed_precision,
             "optimizer": optimizer,
             "max_epochs": self.max_epochs,
             "batch_size": self.batch_size,
@@ -191,22 +409,37 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
             **options,
             **changes,
         }
-        net = DeepNet(network, **settings)
-        batches = PairedBatches(
+        return DeepNet(network, **settings).initialize()
+
+    def _run(
+        self, net: DeepNet, source: Domain, target: Domain | None, seeds, epochs: int | None = None
+    ) -> None:
+        """Train a net on rows, and validate it by those that are held out of them."""
+        batches = self._batches(source, target, (seeds["source"], seeds["target"]))
+        if source.held_out is not None and len(source.held_out):
+            held_out = target and target.held_out
+            # Their order is drawn once: every epoch is judged by the same batches.
+            validation = (seeds["validation"], seeds["validation"] + 1)
+            batches.held_out = self._batches(source.held_out, held_out, validation, repeat=True)
+        n_past = len(net.history)
+        if net.module_.is_deterministic() and not any(_foreign(a) for a in net.alignments_):
+            net.partial_fit(batches, epochs=epochs)
+        else:  # dropout, or a module of the user's that may draw random numbers
+            with seeded(seeds["training"], self._device()):
+                net.partial_fit(batches, epochs=epochs)
+        for epoch in net.history[n_past:]:  # an entry per batch: they would grow with the data
+            epoch["batches"] = []
+        self.interrupted_ = net.interrupted_
+
+    def _batches(self, source: Domain, target: Domain | None, seeds, **options) -> PairedBatches:
+        return PairedBatches(
             (source.X, self._label_tensor(source)),
             target and (target.X, self._label_tensor(target)),
             self.batch_size * n_processes(),
-            (seeds["source"], seeds["target"]),
-            device,
+            seeds,
+            self._device(),
+            **options,
         )
-        if network.is_deterministic() and not any(_foreign(a) for a in alignments):
-            net.fit(batches)
-        else:  # dropout, or a module of the user's that may draw random numbers
-            with seeded(seeds["training"], device):
-                net.fit(batches)
-        for epoch in net.history:  # one entry per batch: they would grow with the training data
-            epoch["batches"] = []
-        return net
 
     def _set_results(self) -> None:
         """Set the fitted attributes that describe ``net_``."""
@@ -216,7 +449,18 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         self.loss_curve_ = [epoch["train_loss"] for epoch in self.history_]
         self._n_features_out = network.widths[-1]
         network.eval()
-        self._dtype = _inference_dtype(network, self.n_features_in_)
+        self._dtype = best_dtype(network, self.n_features_in_)
+        self._architecture = self._describe_architecture()
+
+    def _check_array_options(self) -> dict[str, Any]:
+        # Images are often bytes: as floats they would take eight times the memory.
+        options = super()._check_array_options()
+        return {**options, "dtype": [*options["dtype"], np.uint8]}
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
 
     def _device(self) -> torch.device:
         return torch.device(self.device)
@@ -258,49 +502,18 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
 
     # -- inference ---------------------------------------------------------------------------------
 
-    def _infer(
-        self, X, wanted=lambda layers, output: (layers[-1], output)
-    ) -> tuple[np.ndarray, ...]:
-        """Return the bottleneck's features and the head's output for validated rows.
-
-        `wanted` may pick others, from a batch's hidden layers and output: a tuple of Tensors.
-        """
-        network = self._inference_network()
-        results: list[np.ndarray] = []
-        with torch.no_grad():
-            for rows, x in self._batches(X, self._dtype):
-                found = [part.cpu().numpy() for part in wanted(*network.activations(x))]
-                if len(x) == len(X):
-                    return tuple(found)
-                if not results:
-                    results = [np.empty((len(X), *part.shape[1:]), part.dtype) for part in found]
-                for result, part in zip(results, found):
-                    result[rows] = part
-        return tuple(results)
-
-    def _batches(self, X, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]:
-        """Yield which rows go through the network at once, and these."""
-        device = next(self.net_.module_.head.parameters()).device
-        step = _FLOAT64_ROWS if dtype == torch.float64 else _FLOAT32_ROWS
-        for start in range(0, len(X), step):
-            rows = X[start : start + step]
-            # torch warns of arrays, such as memory maps, that it can't write to.
-            rows = rows if rows.flags.writeable else np.array(rows)
-            yield slice(start, start + step), torch.as_tensor(rows, dtype=dtype, device=device)
+    def _inference_network(self, domain: str = "target") -> Network:
+        """Return the network that maps, or predicts, rows of a domain."""
+        return self.net_.module_.for_domain(domain)
 
     def _output(self, X) -> np.ndarray:
-        """Return the head's output alone."""
-        return self._infer(X, lambda layers, output: (output,))[0]
-
-    def _inference_network(self) -> Network:
-        network = self.net_.module_
-        if self._dtype == torch.float64:
-            return _in_float64(network)
-        return copy.deepcopy(network).eval() if _in_training(network) else network
+        """Return the head's output for validated rows."""
+        return infer(self._inference_network(), X, self._dtype, lambda layers, output: output)
 
     def _map(self, X, domain: str):
-        # The features of the last hidden layer; one network maps both domains.
-        return self._infer(X, lambda layers, output: (layers[-1],))[0]
+        # The features of the last hidden layer.
+        network = self._inference_network(domain)
+        return infer(network, X, self._dtype, lambda layers, output: layers[-1])
 
 
 class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
@@ -326,40 +539,8 @@ class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
         -------
         y : ndarray of shape (n_samples,)
         """
-        return self.classes_[self._codes(self._check_X(X))]
-
-    def _codes(self, X) -> np.ndarray:
-        """Return the number of the largest logit of each row.
-
-        Where float64 is to be had, it decides: float32 computes all rows, at twice the speed, and
-        those are computed again whose two largest logits are too close for float32 to tell apart.
-        """
-        network = self.net_.module_
-        if self._dtype != torch.float64 or len(X) <= _FLOAT64_ROWS or _in_training(network):
-            return self._output(X).argmax(axis=1)
-        codes = [
-            self._decided(network, X[start : start + _FLOAT32_BLOCK])
-            for start in range(0, len(X), _FLOAT32_BLOCK)
-        ]
-        return np.concatenate(codes)
-
-    def _decided(self, network: Network, X) -> np.ndarray:
-        with torch.no_grad():
-            logits = torch.cat([network(x) for _, x in self._batches(X, torch.float32)])
-            best, codes = logits.max(dim=1)
-            error = _FLOAT32_ERROR * float(logits.abs().max())
-            # "Not clearly less", for a logit that is no number in float32 is in doubt too.
-            rivals = (logits < (best - 2 * error)[:, None]).logical_not_().sum(dim=1)
-        sample = np.arange(0, len(X), -(-len(X) // _FLOAT32_SAMPLE))
-        again = np.concatenate([sample, np.flatnonzero(rivals.numpy() != 1)])
-        exact = self._output(X[again])
-        with np.errstate(invalid="ignore"):
-            seen = np.abs(exact - logits.numpy()[again]).max()
-        if not _FLOAT32_MARGIN * seen <= error:  # a network for which float32 is too coarse
-            return self._output(X).argmax(axis=1)
-        decided = codes.numpy()
-        decided[again] = exact.argmax(axis=1)
-        return decided
+        X = self._check_X(X)
+        return self.classes_[best_outputs(self._inference_network(), X, self._dtype)]
 
     def predict_proba(self, X):
         """Predict the class probabilities of target rows.
@@ -426,6 +607,8 @@ class DeepTransferRegressorBase(RegressorMixin, DeepTransferEstimator):
         return torch.as_tensor((domain.y - self._y_mean) / self._y_scale, dtype=torch.float32)
 
     def _set_label_scale(self, source: Domain, target: Domain) -> None:
+        if self._last_net is not None:
+            return  # its weights are for the last fit's units
         # The source's units, or the target's where there is no source: the same for all domains.
         y = source.y if len(source) else target.y[target.labelled]
         self._y_mean = float(y.mean())
@@ -447,31 +630,6 @@ class DeepTransferRegressorBase(RegressorMixin, DeepTransferEstimator):
         return output.astype(np.float64) * self._y_scale + self._y_mean
 
 
-def _in_training(network: Network) -> bool:
-    """Tell whether a part of the network is in training mode, as a user may have left it."""
-    return any(module.training for module in network.modules())
-
-
-def _in_float64(network: Network) -> Network:
-    """Return a copy of a network in float64 and evaluation mode, kept from call to call.
-
-    Its weights are copied anew each time, which costs little and is always right, whoever has
-    changed them. Threads that do so at once write the same numbers.
-    """
-    with _DOUBLES_LOCK:
-        kept = _DOUBLES.get(network)
-        if kept is None:
-            double = copy.deepcopy(network).double().eval()
-            kept = _DOUBLES[network] = double, _tensors(double)
-    with torch.no_grad():
-        torch._foreach_copy_(kept[1], _tensors(network))
-    return kept[0]
-
-
-def _tensors(network: Network) -> list[Tensor]:
-    return [*network.parameters(), *network.buffers()]
-
-
 class _Constant:
     """A λ that stays as it is."""
 
@@ -482,25 +640,31 @@ class _Constant:
         return self.value
 
 
+def _seeds_of_call(seeds: dict[str, int], n_past: int) -> dict[str, int]:
+    """Return seeds of their own for a training that begins after some epochs."""
+    if not n_past:
+        return seeds
+    return {
+        name: int(np.random.SeedSequence([seed, n_past]).generate_state(1)[0])
+        for name, seed in seeds.items()
+    }
+
+
+def _copy_of_net(net: DeepNet) -> DeepNet:
+    """Return a copy to train further; the past epochs' records are shared."""
+    twin = object.__new__(type(net))
+    history = net.history
+    twin.__dict__.update(copy.deepcopy(vars(net), {id(history): type(history)(history)}))
+    return twin
+
+
+def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in module.state_dict().items()}
+
+
 def _foreign(alignment: Alignment) -> bool:
     """Tell whether an alignment is not ours, and may draw random numbers."""
     return not type(alignment).__module__.startswith("skdtl.")
-
-
-def _inference_dtype(network: Network, n_features: int) -> torch.dtype:
-    """Return float64, or float32 where the device or the user's module can't do it.
-
-    In float64 predictions don't depend on which rows are predicted together.
-    """
-    device = next(network.head.parameters()).device
-    if device.type != "cpu":
-        return torch.float32
-    try:
-        with torch.no_grad():
-            copy.deepcopy(network).double()(torch.zeros(1, n_features, dtype=torch.float64))
-    except RuntimeError:
-        return torch.float32
-    return torch.float64
 
 
 class _AnyAlignments(DeepTransferEstimator):
@@ -583,10 +747,11 @@ class DeepTransferClassifier(_AnyAlignments, DeepTransferClassifierBase):
         over the training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training
         progress p, which runs from 0 to 1. With 0 the network is the one without alignments.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -640,6 +805,8 @@ class DeepTransferClassifier(_AnyAlignments, DeepTransferClassifierBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
@@ -701,10 +868,11 @@ class DeepTransferRegressor(_AnyAlignments, DeepTransferRegressorBase):
         over the training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training
         progress p, which runs from 0 to 1. With 0 the network is the one without alignments.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -756,6 +924,8 @@ class DeepTransferRegressor(_AnyAlignments, DeepTransferRegressorBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import dis
 import math
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +22,15 @@ from torch.utils.data import Dataset
 from .alignments import Activations, Alignment, Step
 from .parallel import Processes, n_processes
 
-__all__ = ["DeepNet", "Network", "PairedBatches", "hidden_layers", "seeded", "split_layers"]
+__all__ = [
+    "DeepNet",
+    "Network",
+    "PairedBatches",
+    "TrainingInterruptedWarning",
+    "hidden_layers",
+    "seeded",
+    "split_layers",
+]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -29,6 +38,22 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "logistic": nn.Sigmoid,
     "identity": nn.Identity,
 }
+
+
+class TrainingInterruptedWarning(UserWarning):
+    """A training was interrupted (Ctrl-C); the estimator is fitted by what was learnt until then.
+
+    Its attribute ``interrupted_`` is True.
+    """
+
+
+# Layers that draw no random number in a training step.
+_DETERMINISTIC = (
+    *(nn.Linear, nn.Conv1d, nn.Conv2d),
+    *(nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveAvgPool2d),
+    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm),
+    *(nn.Flatten, nn.Unflatten, nn.Sequential, nn.ModuleList),
+)
 
 # torch has one global random generator per process: whoever needs it takes turns.
 _GENERATOR = threading.RLock()
@@ -44,6 +69,19 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+@contextmanager
+def _same_randomness_afterwards(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """Put the state of torch's generator, and of those that a module owns, back afterwards."""
+    own = [g for m in module.modules() for g in vars(m).values() if isinstance(g, torch.Generator)]
+    states = [generator.get_state() for generator in own]
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            yield
+        finally:
+            for generator, state in zip(own, states):
+                generator.set_state(state)
 
 
 def hidden_layers(n_inputs: int, sizes: Sequence[int], activation: str) -> list[nn.Module]:
@@ -94,6 +132,7 @@ class Network(nn.Module):
 
     def __init__(self, layers: Sequence[nn.Module], n_outputs: int, example: Tensor):
         super().__init__()
+        self.input_shape = tuple(example.shape[1:])
         self.layers = nn.ModuleList(layers)
         self.layers.eval()
         with torch.no_grad():
@@ -121,6 +160,13 @@ class Network(nn.Module):
         """
         return self.activations(x)
 
+    def for_domain(self, domain: str) -> Network:
+        """Return the network that maps rows of one domain, "source" or "target".
+
+        One network serves both domains here; one with an encoder for each overrides this.
+        """
+        return self
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the head's output: logits, or standardised predictions."""
         return self.activations(x)[1]
@@ -136,7 +182,7 @@ class Network(nn.Module):
 
     def is_deterministic(self) -> bool:
         """Tell whether a training step surely draws no random number."""
-        known = (nn.Linear, nn.Sequential, nn.ModuleList, *ACTIVATIONS.values(), Network)
+        known = (*_DETERMINISTIC, *ACTIVATIONS.values(), Network)
         return all(type(module) in known for module in self.modules())
 
 
@@ -158,11 +204,13 @@ class _Rows:
     """
 
     def __init__(self, X, y, batch_size: int, seed: int, device: torch.device):
-        self.mapped = _memory_mapped(X)
+        self.mapped = memory_mapped(X)
         self.X = X if self.mapped else torch.as_tensor(_writable(X)).to(device)
         self.y = None if y is None else y.to(device)
         self.device = device
+        self.seed = seed
         self.generator = torch.Generator().manual_seed(seed)
+        self.n_rows = len(X)
         n_batches = math.ceil(len(X) / batch_size)
         # Nearly equal batches, so that no pass ends in a tiny one and none drops rows.
         edges = [i * len(X) // n_batches for i in range(n_batches + 1)]
@@ -171,6 +219,11 @@ class _Rows:
 
     def __len__(self):
         return len(self.slices)
+
+    def restart(self) -> None:
+        """Begin again with the first pass."""
+        self.generator.manual_seed(self.seed)
+        self.next = len(self.slices)
 
     def take(self) -> tuple[Tensor, Any]:
         if self.next == len(self.slices):
@@ -209,7 +262,7 @@ def _writable(X) -> np.ndarray:
     return X if X.flags.writeable else X.copy()
 
 
-def _memory_mapped(X) -> bool:
+def memory_mapped(X) -> bool:
     while X is not None:
         if isinstance(X, np.memmap):
             return True
@@ -234,9 +287,20 @@ class PairedBatches(Dataset):
         For the order of source rows and of target rows. The former doesn't depend on the target.
     device : torch.device
         Where batches are wanted.
+    repeat : bool, default=False
+        Whether every epoch has the same batches as the first one.
+
+    Attributes
+    ----------
+    held_out : PairedBatches or None
+        The batches to validate by after every epoch of training by these.
     """
 
-    def __init__(self, source, target, batch_size: int, seeds, device: torch.device):
+    def __init__(
+        self, source, target, batch_size: int, seeds, device: torch.device, repeat: bool = False
+    ):
+        self.repeat = repeat
+        self.held_out: PairedBatches | None = None
         X, y = source
         self.source = _Rows(X, y, batch_size, seeds[0], device)
         self.target = None
@@ -257,6 +321,9 @@ class PairedBatches(Dataset):
         return facts
 
     def __iter__(self) -> Iterator[PairedBatch]:
+        if self.repeat:
+            for rows in filter(None, (self.source, self.target)):
+                rows.restart()
         for _ in range(len(self)):
             X, y = self.source.take()
             n_source = len(X)
@@ -269,15 +336,28 @@ class PairedBatches(Dataset):
 
 
 class _Clock:
-    """Count the steps of a training."""
+    """Count the steps of a training, those of earlier epochs included."""
 
-    def __init__(self, n_steps: int):
-        self.step, self.n_steps = 0, n_steps
+    def __init__(self, n_past_epochs: int, max_epochs: int, n_batches: int):
+        self.step, self.n_steps = n_past_epochs * n_batches, max_epochs * n_batches
+
+    def progress(self) -> float:
+        """Return the progress: from 0 to 1, where it stays."""
+        return min(self.step / self.n_steps, 1.0)
 
     def tick(self) -> float:
-        """Return the progress, from 0 towards 1, at the beginning of the next step."""
+        """Return the progress at the beginning of the next step."""
+        progress = self.progress()
         self.step += 1
-        return (self.step - 1) / self.n_steps
+        return progress
+
+
+def _raised_on_purpose(error: BaseException) -> bool:
+    """Tell whether a ``raise`` statement raised an exception: a signal's comes without one."""
+    trace: Any = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    return dis.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
 
 
 class DeepNet(NeuralNet):
@@ -294,11 +374,14 @@ class DeepNet(NeuralNet):
     lr_schedule : callable or None, default=None
         The factor of the learning rates as a function of p, set before every step. None leaves
         the learning rates alone (a callback may set them).
+    mixed_precision : bool, default=False
+        Whether the forward pass of a training step is computed in bfloat16.
     **kwargs
         Parameters of skorch's NeuralNet.
     """
 
     module: Any
+    cuda_dependent_attributes_: list[str]
 
     def __init__(
         self,
@@ -307,11 +390,13 @@ class DeepNet(NeuralNet):
         alignments: Sequence[Alignment] = (),
         lam: Callable[[float], float] = lambda progress: 1.0,
         lr_schedule: Callable[[float], float] | None = None,
+        mixed_precision: bool = False,
         **kwargs,
     ):
         self.alignments = alignments
         self.lam = lam
         self.lr_schedule = lr_schedule
+        self.mixed_precision = mixed_precision
         super().__init__(module, *args, train_split=None, **kwargs)
 
     @property
@@ -319,6 +404,7 @@ class DeepNet(NeuralNet):
         return [
             ("epoch_timer", EpochTimer()),
             ("train_loss", PassthroughScoring("train_loss", on_train=True)),
+            ("valid_loss", PassthroughScoring("valid_loss")),
             ("print_log", PrintLog()),
         ]
 
@@ -327,13 +413,18 @@ class DeepNet(NeuralNet):
         self.module_: Any = self.module
         self.alignments_: Any = nn.ModuleList(self.alignments)
         self.further_optimizers_: list[torch.optim.Optimizer] = []
+        # skorch pickles these together: an alignment's own optimizer so stays the one in the list.
+        self.cuda_dependent_attributes_ = [
+            *self.cuda_dependent_attributes_,
+            "further_optimizers_",
+        ]
         # Kept once: a pickle would hold every weight twice otherwise.
         self.module, self.alignments = type(self.module), ()
         return self
 
     def get_split_datasets(self, X, y=None, **fit_params):
-        """Return the paired batches; nothing is held out."""
-        return X, None
+        """Return the paired batches to train by, and those to validate by."""
+        return X, X.held_out
 
     def get_iterator(self, dataset, training=False):
         """Return the paired batches themselves: they need no DataLoader."""
@@ -341,29 +432,39 @@ class DeepNet(NeuralNet):
             return dataset
         return super().get_iterator(dataset, training=training)
 
-    def partial_fit(self, X, y=None, classes=None, **fit_params):
-        """Train on paired batches until the last epoch, or until a callback ends the training.
+    def partial_fit(self, X, y=None, classes=None, epochs=None, **fit_params):
+        """Train on paired batches until the last epoch, or until the training is ended before.
 
-        skorch's callbacks do so by a KeyboardInterrupt at the end of an epoch. A user's own
-        interruption is passed on: half a training is none.
+        A callback ends it by raising KeyboardInterrupt at the end of an epoch, as skorch's do; any
+        other interruption, such as Ctrl-C, sets ``interrupted_``. An epoch that was not completed
+        leaves no entry in the history.
         """
-        self.ended_by_callback_ = False
+        self.ended_by_callback_ = self.interrupted_ = False
+        self.n_complete_ = len(self.history)
         self.notify("on_train_begin", X=X, y=y)
         try:
-            self.fit_loop(X)
+            self.fit_loop(X, epochs=epochs)
         except KeyboardInterrupt:
-            if not self.ended_by_callback_:
-                raise
-        self.notify("on_train_end", X=X, y=y)
+            self.interrupted_ = not self.ended_by_callback_
+            del self.history[self.n_complete_ :]
+        if len(self.history):
+            self.notify("on_train_end", X=X, y=y)
+        else:  # callbacks expect an epoch
+            self.on_train_end(self)
         return self
 
     def notify(self, method_name, **cb_kwargs):
         """Call a method of the net and of all callbacks."""
         try:
             super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt:
-            self.ended_by_callback_ = method_name == "on_epoch_end"
+        except KeyboardInterrupt as error:
+            # Ctrl-C may come here too, while a checkpoint is written, say.
+            self.ended_by_callback_ = method_name == "on_epoch_end" and _raised_on_purpose(error)
+            if self.ended_by_callback_:
+                self.n_complete_ = len(self.history)
             raise
+        if method_name == "on_epoch_end":
+            self.n_complete_ = len(self.history)
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Switch to training, and count the steps to come."""
@@ -372,12 +473,13 @@ class DeepNet(NeuralNet):
         if self.processes_:
             self.processes_.check_same({"max_epochs": self.max_epochs, "lr": self.lr, **X.facts()})
             self.processes_.start_alike([self.module_, self.alignments_])
-        self.clock_ = _Clock(self.max_epochs * len(X))
+        self.clock_ = _Clock(len(self.history), self.max_epochs, len(X))
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
         """Begin the epoch's records."""
         super().on_epoch_begin(net, dataset_train, dataset_valid, **kwargs)
         self.seen_: dict[str, list[float]] = {}
+        self.held_out_outputs_: list[Tensor] = []
 
     def train_step(self, batch, **fit_params):
         """Make one step of the network's optimiser, and of those that alternate with it."""
@@ -397,6 +499,7 @@ class DeepNet(NeuralNet):
                         X[n:],
                         y_target,
                         alignment.weight * lam,
+                        self.optimizer_,
                         self._make_optimizer,
                     )
                 )
@@ -421,10 +524,13 @@ class DeepNet(NeuralNet):
                     group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
         X, y = batch
-        if self.processes_:
-            features, output = self.processes_.activations(self.module_, X, batch.n_source)
-        else:
-            features, output = self.module_.paired_activations(X, batch.n_source)
+        with self._precision(X.device.type):
+            if self.processes_:
+                features, output = self.processes_.activations(self.module_, X, batch.n_source)
+            else:
+                features, output = self.module_.paired_activations(X, batch.n_source)
+        if self.mixed_precision:
+            features, output = tuple(f.float() for f in features), output.float()
         prediction = output[: len(y)]  # where no target row has a label, y is the source's
         loss = self.get_loss(prediction, y, X=X, training=True)
         self._see("task_loss", loss.item())
@@ -438,9 +544,32 @@ class DeepNet(NeuralNet):
                 loss = loss + alignment.penalty(source, target, alignment.weight * lam)
             for name, value in self._observed():
                 self._see(name, value.item())
-        loss.backward()
+        if loss.requires_grad:  # not where all that has a gradient is frozen or without weight
+            loss.backward()
         if self.processes_:
             self.processes_.add_gradients(self.module_, self.alignments_)
+        return {"loss": loss, "y_pred": prediction}
+
+    def _precision(self, device: str):
+        if self.mixed_precision:
+            return torch.autocast(device, torch.bfloat16)
+        return nullcontext()
+
+    def validation_step(self, batch, **fit_params):
+        """Compute the loss of one batch of held-out rows: L_task + λ Σ_k w_k Ω_k."""
+        self._set_training(False)
+        X, y = batch
+        n_source = batch.n_source
+        with torch.no_grad(), _same_randomness_afterwards(self.alignments_, X.device):
+            features, output = self.module_.paired_activations(X, n_source)
+            prediction = output[: len(y)]
+            loss = self.get_loss(prediction, y, X=X, training=False)
+            if len(self.alignments_) and n_source < len(X):
+                source, target = _split(features, output, y, n_source)
+                lam = self.lam(self.clock_.progress())
+                for alignment in self.alignments_:
+                    loss = loss + alignment.weight * lam * alignment(source, target)
+        self.held_out_outputs_.append(output[n_source:] if n_source < len(X) else output)
         return {"loss": loss, "y_pred": prediction}
 
     def _see(self, name: str, value: float) -> None:
@@ -456,26 +585,46 @@ class DeepNet(NeuralNet):
 
     def on_batch_end(self, net, batch=None, training=False, **kwargs):
         """Stop a training whose loss is no number any more."""
-        if training and not math.isfinite(loss := kwargs["loss"].item()):
-            self._raise_diverged(loss)
+        if not math.isfinite(loss := kwargs["loss"].item()):
+            self._raise_diverged(loss, "loss" if training else "loss on held-out rows")
 
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
         """Record the epoch's means."""
         for name, values in self.seen_.items():
             self.history.record(name, float(np.mean(values)))
-        self.seen_ = {}
+        if dataset_valid is not None and self.held_out_outputs_[0].shape[1] > 1:
+            # One pass over the rows: they are cycled where the source has more.
+            rows = dataset_valid.target or dataset_valid.source
+            information = _information(torch.cat(self.held_out_outputs_)[: rows.n_rows])
+            past = [epoch.get("valid_information", -math.inf) for epoch in self.history[:-1]]
+            best = max(past, default=-math.inf)
+            self.history.record("valid_information", information)
+            self.history.record("valid_information_best", information > best)
+        self.seen_, self.held_out_outputs_ = {}, []
 
     def on_train_end(self, net, X=None, y=None, **kwargs):
         """Make sure that the last step left numbers behind."""
-        if not all(p.isfinite().all() for p in self.module_.parameters()):
-            self._raise_diverged(math.nan)
+        for module in (self.module_, self.alignments_):
+            if not all(p.isfinite().all() for p in module.parameters()):
+                self._raise_diverged(math.nan, "loss")
 
-    def _raise_diverged(self, loss: float):
+    def _raise_diverged(self, loss: float, which: str):
+        terms = {name: values[-1] for name, values in self.seen_.items() if values}
         raise ValueError(
-            f"The network diverged in epoch {len(self.history)}: its loss became {loss}. "
-            f"Standardise the features (StandardScaler in a Pipeline), lower lr (now {self.lr}) "
-            "or lower lam."
+            f"The network diverged in epoch {len(self.history)}: its {which} became {loss}"
+            + (f" ({', '.join(f'{k} {v:.3g}' for k, v in terms.items())})" if terms else "")
+            + f". Standardise the features (StandardScaler in a Pipeline), lower lr (now {self.lr})"
+            + (", switch mixed_precision off" if self.mixed_precision else "")
+            + " or lower lam."
         )
+
+
+def _information(logits: Tensor) -> float:
+    """Return how much the rows tell about their predicted class: H(mean p) - mean H(p)."""
+    log_p = logits.double().log_softmax(1)
+    p = log_p.exp()
+    mean = p.mean(0)
+    return (torch.xlogy(p, p).sum(1).mean() - torch.xlogy(mean, mean).sum()).item()
 
 
 def overrides(alignment: Alignment, hook: str) -> bool:
@@ -498,6 +647,11 @@ def initialized_alignments(
     """Return copies of the alignments, ready for a network of these widths."""
     copies = [copy.deepcopy(alignment) for alignment in alignments]
     for alignment in copies:
+        if alignment.needs_classes and n_outputs == 1:
+            raise ValueError(
+                f"{type(alignment).__name__} looks at class probabilities, but the network is a "
+                "regressor's, with one output."
+            )
         alignment.aligned_widths(widths, n_outputs)  # raises where there is no such layer
         alignment.initialize(widths, n_outputs)
     return copies

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import numbers
+from collections.abc import Callable
 
-__all__ = ["Ramp", "inverse_decay"]
+__all__ = ["Ramp", "WarmUp", "inverse_decay"]
 
 
 class Ramp:
@@ -49,3 +51,62 @@ class Ramp:
 def inverse_decay(progress: float) -> float:
     """Return the factor 1 / (1 + 10 p)^0.75 by which DANN's learning rate falls."""
     return (1 + 10 * progress) ** -0.75
+
+
+class WarmUp:
+    """Let a value rise linearly from 0 over the first part of the training.
+
+    Then another schedule follows, which runs through its whole course in the rest of the training.
+    For `lr_schedule` the values are factors of the learning rate, for `lam` they are λ. With the
+    share s and the schedule g that follows, the value at the training progress p is
+    g(0) · p / s  before s, and  g((p - s) / (1 - s))  from there on.
+
+    Parameters
+    ----------
+    share : float, default=0.1
+        How much of the training the rise takes, in (0, 1).
+    then : float, "decay", "ramp" or callable, default=1.0
+        What follows: a constant; "decay", the learning rate's of :class:`~skdtl.DANN`; "ramp",
+        :class:`Ramp`, which begins at 0 itself, so that it is merely put off; or any function of
+        the progress.
+
+    References
+    ----------
+    Goyal, Dollár, Girshick, Noordhuis, Wesolowski, Kyrola, Tulloch, Jia, He. Accurate, large
+    minibatch SGD: training ImageNet in 1 hour. arXiv:1706.02677, 2017 (section 2.2, gradual
+    warmup).
+
+    Examples
+    --------
+    >>> from skdtl.deep import WarmUp
+    >>> warm_up = WarmUp(0.2, then=0.5)
+    >>> [warm_up(p) for p in (0.0, 0.1, 0.2, 1.0)]
+    [0.0, 0.25, 0.5, 0.5]
+    >>> [round(WarmUp(0.2, "decay")(p), 3) for p in (0.0, 0.1, 0.2, 0.6, 1.0)]
+    [0.0, 0.5, 1.0, 0.261, 0.166]
+    """
+
+    def __init__(self, share: float = 0.1, then: float | str | Callable[[float], float] = 1.0):
+        if not 0 < share < 1:
+            raise ValueError(f"The share of WarmUp must lie between 0 and 1; got {share!r}.")
+        if not (isinstance(then, numbers.Real) or callable(then) or then in ("decay", "ramp")):
+            raise ValueError(
+                "What follows a WarmUp must be a number, 'decay', 'ramp' or a callable; "
+                f"got {then!r}."
+            )
+        self.share = share
+        self.then = then
+
+    def __call__(self, progress: float) -> float:
+        """Return the value at a training progress between 0 and 1."""
+        rest = max(progress - self.share, 0.0) / (1 - self.share)
+        if self.then == "decay":
+            value = inverse_decay(rest)
+        elif self.then == "ramp":
+            value = Ramp()(rest)
+        else:
+            value = self.then(rest) if callable(self.then) else float(self.then)
+        return value * min(progress / self.share, 1.0)
+
+    def __repr__(self):
+        return f"WarmUp({self.share!r}, then={self.then!r})"

@@ -7,8 +7,12 @@ from .._lazy import lazy_attributes
 if TYPE_CHECKING:
     from .bda import BDA
     from .coral import CORAL
+    from .dan import DAN, DANRegressor
     from .ddc import DDC, DDCRegressor
+    from .deep_coral import DeepCORAL, DeepCORALRegressor
+    from .deep_jdot import DeepJDOT, DeepJDOTRegressor
     from .gfk import GFK
+    from .jan import JAN, JANRegressor
     from .jda import JDA
     from .jdot import JDOT
     from .jgsa import JGSA
@@ -18,15 +22,24 @@ if TYPE_CHECKING:
     from .subspace_alignment import SubspaceAlignment
     from .tca import TCA
     from .tjm import TJM
+    from .wdgrl import WDGRL, WDGRLRegressor
 
 __getattr__, __dir__, __all__ = lazy_attributes(
     __name__,
     {
         "BDA": ".bda",
         "CORAL": ".coral",
+        "DAN": ".dan",
+        "DANRegressor": ".dan",
         "DDC": ".ddc",
         "DDCRegressor": ".ddc",
+        "DeepCORAL": ".deep_coral",
+        "DeepCORALRegressor": ".deep_coral",
+        "DeepJDOT": ".deep_jdot",
+        "DeepJDOTRegressor": ".deep_jdot",
         "GFK": ".gfk",
+        "JAN": ".jan",
+        "JANRegressor": ".jan",
         "JDA": ".jda",
         "JDOT": ".jdot",
         "JGSA": ".jgsa",
@@ -36,5 +49,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "SubspaceAlignment": ".subspace_alignment",
         "TCA": ".tca",
         "TJM": ".tjm",
+        "WDGRL": ".wdgrl",
+        "WDGRLRegressor": ".wdgrl",
     },
 )

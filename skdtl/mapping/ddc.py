@@ -29,6 +29,13 @@ _COMPARED_ROWS = 1000
 
 
 class _Confusion(DeepTransferEstimator):
+    _network_params: ClassVar[tuple[str, ...]] = (
+        *DeepTransferEstimator._network_params,
+        "adaptation_width",
+        "adaptation_layer",
+    )
+    _network_attributes: ClassVar[tuple[str, ...]] = ("adaptation_layer_", "adaptation_width_")
+    adaptation_width_: int
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
         "adaptation_width": (Int(1), SequenceOf(Int(1), min_length=1)),
@@ -92,14 +99,19 @@ class _Confusion(DeepTransferEstimator):
         seeds = self._seeds()
         both = None if target is source else target
         self._set_label_scale(source, target)
-        self.adaptation_layer_ = self._choose_layer(source, both, seeds)
         widths = np.atleast_1d(self.adaptation_width).tolist()
+        if self._last_net is not None:  # a warm start goes on with what was chosen
+            widths = [self.adaptation_width_]
+        else:
+            self.adaptation_layer_ = self._choose_layer(source, both, seeds)
         if both is None:  # without a target the candidates can't be compared
             widths = widths[:1]
         nets = []
         for width in widths:
             network = self._network(source, seeds, lambda width=width: self._adapted_layers(width))
-            nets.append(self._train(network, source, both, seeds))
+            nets.append(self._train(network, source, both, seeds, self._alignments()))
+            if self.interrupted_:
+                break
         best = 0
         if both is not None and len(nets) > 1:
             compared = self._some_rows(source, both, seeds)
@@ -109,6 +121,15 @@ class _Confusion(DeepTransferEstimator):
         self.adaptation_width_ = widths[best]
         self.net_ = nets[best]
         self._set_results()
+
+    def _trains_once(self) -> bool:
+        return self.adaptation_layer != "auto" and np.ndim(self.adaptation_width) == 0
+
+    def _rebuild_network(self, rows: Domain, seeds) -> Network:
+        if not hasattr(self, "adaptation_layer_"):  # nothing is fitted yet, and nothing to choose
+            self.adaptation_layer_ = self._choose_layer(rows, None, seeds)
+            self.adaptation_width_ = int(self.adaptation_width)
+        return self._network(rows, seeds, lambda: self._adapted_layers(self.adaptation_width_))
 
     def _alignments(self):
         return [MMD(kernel=self.kernel, bandwidth=self.bandwidth, layers=self.adaptation_layer_)]
@@ -142,7 +163,8 @@ class _Confusion(DeepTransferEstimator):
     def _adapted_layers(self, width: int) -> list[nn.Module]:
         """Make the hidden layers with the adaptation layer among them."""
         if self.module is not None:
-            adaptation = nn.Sequential(nn.LazyLinear(width), ACTIVATIONS[self.activation]())
+            activation = ACTIVATIONS[self.activation]()
+            adaptation = nn.Sequential(nn.Flatten(), nn.LazyLinear(width), activation)
             return [*self._layers(), adaptation]
         sizes = list(self.hidden_layer_sizes)
         sizes.insert(self.adaptation_layer_, width)
@@ -201,10 +223,11 @@ class DDC(_Confusion, DeepTransferClassifierBase):
     bandwidth : float or None, default=None
         The Gaussian's σ, more than 0. None means the median distance, in every batch anew.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -268,6 +291,8 @@ class DDC(_Confusion, DeepTransferClassifierBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
@@ -342,10 +367,11 @@ class DDCRegressor(_Confusion, DeepTransferRegressorBase):
     bandwidth : float or None, default=None
         The Gaussian's σ, more than 0. None means the median distance, in every batch anew.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -407,6 +433,8 @@ class DDCRegressor(_Confusion, DeepTransferRegressorBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 

@@ -12,8 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from .._params import Int, Real
+from .._transport import cost_matrix, import_pot, transport_plan
 from ..base import DelegatingEstimator, Domain
-from ._transport import cost_matrix, import_pot, transport_plan
 
 __all__ = ["JDOT", "class_losses"]
 

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._params import Real
+from .._transport import import_pot
 from ..base import Domain
 from ._base import InvertibleMapper, SourceMover
 from ._subspaces import affine
-from ._transport import import_pot
 
 __all__ = ["LinearOTMapping", "gaussian_transport"]
 

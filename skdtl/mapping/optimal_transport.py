@@ -9,9 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import pairwise_distances_argmin
 
 from .._params import Callable, Int, OneOf, Real
-from ..base import Domain
-from ._base import SourceMover
-from ._transport import (
+from .._transport import (
     METRICS,
     Plan,
     barycentres,
@@ -20,6 +18,8 @@ from ._transport import (
     import_pot,
     transport_plan,
 )
+from ..base import Domain
+from ._base import SourceMover
 
 __all__ = ["OTMapping"]
 

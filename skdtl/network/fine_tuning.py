@@ -144,6 +144,8 @@ class _Tuning(DeepTransferEstimator):
         if is_classifier(self) and not np.array_equal(self.classes_, self.source_classes_):
             with seeded(seeds["head"], self._device()):
                 head = nn.Linear(network.widths[-1], len(self.classes_))
+            if self._last_net is not None:
+                self._continue(head, self._last_net.module_.head)
             network.head = head.to(self._device())
         return network
 
@@ -186,10 +188,11 @@ class FineTuning(_Tuning, DeepTransferClassifierBase):
     pretrain_epochs : int or None, default=None
         Passes over the source, 1 or more; None means `max_epochs`.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -247,6 +250,8 @@ class FineTuning(_Tuning, DeepTransferClassifierBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
@@ -320,10 +325,11 @@ class FineTuningRegressor(_Tuning, DeepTransferRegressorBase):
     pretrain_epochs : int or None, default=None
         Passes over the source, 1 or more; None means `max_epochs`.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -379,6 +385,8 @@ class FineTuningRegressor(_Tuning, DeepTransferRegressorBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 

@@ -534,18 +534,6 @@ def test_unscaled_features_never_give_nan_silently(cls):
     assert np.isfinite(estimator.transform(1e3 * Xt)).all()
 
 
-def test_an_interruption_leaves_the_estimator_unfitted():
-    class Interrupt(Callback):
-        def on_batch_end(self, net, **kwargs):
-            raise KeyboardInterrupt
-
-    Xs, ys, Xt, _ = two_domains()
-    estimator = small(callbacks=[Interrupt()])
-    with pytest.raises(KeyboardInterrupt):
-        estimator.fit(Xs, ys, Xt)
-    assert not hasattr(estimator, "net_")
-
-
 def test_skorch_callbacks_and_history(tmp_path):
     Xs, ys, Xt, _ = two_domains()
     stop = EarlyStopping("train_loss", patience=2, threshold=10.0)

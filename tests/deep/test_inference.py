@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from skdtl import DeepTransferClassifier, DeepTransferRegressor
-from skdtl.deep import estimators
+from skdtl.deep import estimators, inference
 
 from .common import SMALL, two_domains
 
@@ -69,10 +69,13 @@ def test_classes_are_those_of_float64_even_where_float32_cannot_tell(n_classes):
 def test_most_rows_are_computed_in_float32_alone(monkeypatch):
     estimator = fitted()
     computed = []
-    output = type(estimator)._output
-    monkeypatch.setattr(
-        type(estimator), "_output", lambda self, X: (computed.append(len(X)), output(self, X))[1]
-    )
+    outputs = inference._outputs
+
+    def count(network, X, dtype):
+        computed.append(len(X))
+        return outputs(network, X, dtype)
+
+    monkeypatch.setattr(inference, "_outputs", count)
     estimator.predict(many_rows())
     assert sum(computed) < N_ROWS / 20
 
@@ -152,13 +155,13 @@ def test_predicting_adds_nothing_to_an_estimator_or_its_pickle():
 
 def test_the_float64_network_goes_with_the_trained_one():
     gc.collect()
-    before = len(estimators._DOUBLES)
+    before = len(inference._DOUBLES)
     estimator = fitted()
     estimator.predict(many_rows())
-    assert len(estimators._DOUBLES) == before + 1
+    assert len(inference._DOUBLES) == before + 1
     del estimator
     gc.collect()
-    assert len(estimators._DOUBLES) == before
+    assert len(inference._DOUBLES) == before
 
 
 def test_threads_may_predict_at_once():
@@ -178,7 +181,7 @@ class Noisy(nn.Sequential):
 @pytest.mark.parametrize("single", [False, True])
 def test_a_network_that_was_left_in_training_mode_predicts_in_evaluation_mode(single, monkeypatch):
     if single:
-        monkeypatch.setattr(estimators, "_inference_dtype", lambda *_: torch.float32)
+        monkeypatch.setattr(estimators, "best_dtype", lambda *_: torch.float32)
     estimator = fitted(module=Noisy)
     X = many_rows()
     expected = estimator.predict(X), estimator.decision_function(X)

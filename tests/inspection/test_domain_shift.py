@@ -633,3 +633,21 @@ def test_the_example_draws_its_picture(tmp_path):
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert "MMD²" in printed
+
+
+def test_the_features_of_a_network():
+    pytest.importorskip("torch")
+    from skdtl import DDC
+
+    Xs, ys, yt, Xt = rows(d=3)
+    model = make_pipeline(
+        StandardScaler(), DDC(max_epochs=2, hidden_layer_sizes=(8,), random_state=0)
+    )
+    model.fit(Xs, ys, ddc__Xt=Xt)
+    display = from_estimator(model, Xs, ys, Xt, yt)
+    scaled = [model[0].transform(X) for X in (Xs, Xt)]  # before: the rows that the network gets
+    features = [model[1].transform(X) for X in scaled]
+    for panel, pair in enumerate((scaled, features)):
+        *projected, _ = joint_projection(*pair)
+        for found, expected in zip(display.coordinates_[panel], projected):
+            assert_allclose(found, expected, atol=1e-10)

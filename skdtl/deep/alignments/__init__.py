@@ -2,6 +2,35 @@
 
 from ._base import Activations, Alignment, Step
 from .adversary import DomainAdversary, reverse_gradient
+from .class_confusion import MinimumClassConfusion
+from .conditional import ConditionalAdversary
+from .coral import CorrelationAlignment
+from .discrepancy import ClassifierDiscrepancy
+from .entropy import TargetEntropy
+from .inverted_labels import InvertedLabels
+from .joint_mmd import JointMMD
+from .margin import MarginDisparity
 from .mmd import MMD
+from .multi_kernel_mmd import MultiKernelMMD
+from .transport import JointTransport
+from .wasserstein import WassersteinCritic
 
-__all__ = ["MMD", "Activations", "Alignment", "DomainAdversary", "Step", "reverse_gradient"]
+__all__ = [
+    "MMD",
+    "Activations",
+    "Alignment",
+    "ClassifierDiscrepancy",
+    "ConditionalAdversary",
+    "CorrelationAlignment",
+    "DomainAdversary",
+    "InvertedLabels",
+    "JointMMD",
+    "JointTransport",
+    "MarginDisparity",
+    "MinimumClassConfusion",
+    "MultiKernelMMD",
+    "Step",
+    "TargetEntropy",
+    "WassersteinCritic",
+    "reverse_gradient",
+]

@@ -65,6 +65,8 @@ class Step(NamedTuple):
         Its labels, as in `Activations`.
     lam : float
         λ w_k at this step.
+    optimizer : torch.optim.Optimizer
+        The optimiser of the network's and the alignments' parameters, which keeps its state.
     make_optimizer : callable
         Makes an optimiser of the network's kind, with its learning rate, for some parameters.
     """
@@ -75,6 +77,7 @@ class Step(NamedTuple):
     target_rows: Tensor
     target_y: Tensor | None
     lam: float
+    optimizer: torch.optim.Optimizer
     make_optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 
@@ -95,9 +98,12 @@ class Alignment(nn.Module):
     ----------
     observed : dict of str to Tensor
         What the last batch's values were; the history records their mean over every epoch.
+    needs_classes : bool
+        Whether the alignment looks at class probabilities, which a regressor has none of.
     """
 
     name = "alignment"
+    needs_classes = False
 
     def __init__(self, weight: float = 1.0, layers: Layers = -1):
         super().__init__()

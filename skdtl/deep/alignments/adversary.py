@@ -29,17 +29,21 @@ def reverse_gradient(x: Tensor, lam: float) -> Tensor:
     return _Reverse.apply(x, lam)
 
 
-def discriminator(n_inputs: int, hidden_layer_sizes: Sequence[int]) -> nn.Sequential:
-    """Make a network that tells domains apart by one logit."""
+def discriminator(
+    n_inputs: int, hidden_layer_sizes: Sequence[int], n_outputs: int = 1
+) -> nn.Sequential:
+    """Make a network that tells domains apart by one logit, or classes by several."""
     layers: list[nn.Module] = []
     width = n_inputs
     for size in hidden_layer_sizes:
         layers += [nn.Linear(width, size), nn.ReLU()]
         width = size
-    return nn.Sequential(*layers, nn.Linear(width, 1))
+    return nn.Sequential(*layers, nn.Linear(width, n_outputs))
 
 
-def domain_loss(logits: Tensor, n_source: int) -> tuple[Tensor, Tensor]:
+def domain_loss(
+    logits: Tensor, n_source: int, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Return a discriminator's loss and its accuracy, both averaged over each domain.
 
     Parameters
@@ -48,6 +52,8 @@ def domain_loss(logits: Tensor, n_source: int) -> tuple[Tensor, Tensor]:
         More than 0 for "source"; the source's rows come first.
     n_source : int
         How many they are.
+    weights : Tensor of shape (n,) or None, default=None
+        What each row counts in the loss; all the same by default.
 
     Returns
     -------
@@ -56,11 +62,16 @@ def domain_loss(logits: Tensor, n_source: int) -> tuple[Tensor, Tensor]:
     accuracy : Tensor of shape ()
         The share of rows that are assigned to the right domain, the mean of both domains' shares.
     """
-    source, target = logits.split_with_sizes([n_source, len(logits) - n_source])
+    sizes = [n_source, len(logits) - n_source]
+    source, target = logits.split_with_sizes(sizes)
     with torch.no_grad():
         right = (source > 0).float().mean() + (target <= 0).float().mean()
     # softplus(-z) = BCE(z, 1) and softplus(z) = BCE(z, 0)
-    return F.softplus(-source).mean() + F.softplus(target).mean(), right / 2
+    source_loss, target_loss = F.softplus(-source), F.softplus(target)
+    if weights is not None:
+        source_weights, target_weights = weights.split_with_sizes(sizes)
+        source_loss, target_loss = source_weights * source_loss, target_weights * target_loss
+    return source_loss.mean() + target_loss.mean(), right / 2
 
 
 class DomainAdversary(Alignment):

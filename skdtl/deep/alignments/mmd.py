@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ._base import Activations, Alignment, Layers
+from ._gaussian import gaussian_mixture, median_bandwidth, pair_weights, squared_distances
 
 __all__ = ["MMD"]
 
@@ -76,18 +77,10 @@ class MMD(Alignment):
     def _mmd2(self, xs: Tensor, xt: Tensor) -> Tensor:
         if self.kernel == "linear":
             return (xs.mean(0) - xt.mean(0)).square().sum()
-        x = torch.cat([xs, xt])
-        x = x - x.detach().mean(0)  # k doesn't change, but ‖x‖² + ‖y‖² - 2xy loses fewer digits
-        squares = x.square().sum(1)
-        distances = (squares[:, None] + squares - 2 * (x @ x.T)).clamp(min=0)
-        k = torch.exp(distances / (-2 * self._squared_bandwidth(distances.detach())))
-        n = len(xs)
-        return k[:n, :n].mean() + k[n:, n:].mean() - 2 * k[:n, n:].mean()
-
-    def _squared_bandwidth(self, distances: Tensor):
-        if self.bandwidth is not None:
-            return self.bandwidth**2
-        n = len(distances)
-        first, second = torch.triu_indices(n, n, 1, device=distances.device)
-        median = distances[first, second].median()
-        return median.clamp(min=torch.finfo(median.dtype).tiny)
+        distances = squared_distances(torch.cat([xs, xt]))
+        if self.bandwidth is None:
+            kernel = gaussian_mixture(distances, median_bandwidth(distances))
+        else:
+            kernel = gaussian_mixture(distances, self.bandwidth**2)
+        weights = pair_weights(len(xs), len(xt), False, kernel.dtype, kernel.device)
+        return weights @ (kernel - 1)

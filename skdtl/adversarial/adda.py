@@ -1,0 +1,473 @@
+"""ADDA: adversarial discriminative domain adaptation."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .._params import Int, Real, SequenceOf
+from ..base import Domain
+from ..deep.alignments import InvertedLabels
+from ..deep.estimators import (
+    LAM,
+    LAYERS,
+    NETWORK_PARAMS,
+    TRAINING_PARAMS,
+    DeepTransferClassifierBase,
+    DeepTransferEstimator,
+    DeepTransferRegressorBase,
+)
+from ..deep.net import Network
+
+__all__ = ["ADDA", "ADDARegressor"]
+
+
+class UntiedNetwork(Network):
+    """An encoder for each domain: the source's network stands still, the target's encoder learns.
+
+    Parameters
+    ----------
+    source : Network
+        The source's network; it is frozen. Its hidden layers are where the target's begin, its
+        head serves both domains.
+
+    Attributes
+    ----------
+    source : Network
+        The source's network.
+    layers : nn.ModuleList
+        The target's encoder.
+    """
+
+    def __init__(self, source: Network):
+        nn.Module.__init__(self)
+        self.widths = source.widths
+        self.layers = copy.deepcopy(source.layers)
+        self.head = copy.deepcopy(source.head).requires_grad_(False)
+        self.source = source.requires_grad_(False)
+        self.train()
+
+    def paired_activations(self, x: Tensor, n_source: int) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Return the activations of both domains' rows, each by its own encoder."""
+        xs, xt = x.split_with_sizes([n_source, len(x) - n_source])
+        pairs = zip(self.source.features(xs), self.features(xt))
+        features = tuple(torch.cat(pair) for pair in pairs)
+        return features, self.head(features[-1])
+
+    def for_domain(self, domain: str) -> Network:
+        """Return the network that maps rows of one domain."""
+        return self.source if domain == "source" else self
+
+    def train(self, mode: bool = True) -> UntiedNetwork:
+        """Switch the target's encoder between training and evaluation."""
+        super().train(mode)
+        self.source.eval()
+        return self
+
+
+class _Untied(DeepTransferEstimator):
+    _params: ClassVar[dict[str, Any]] = {
+        "lam": LAM,
+        "pretrain_epochs": (None, Int(1)),
+        "target_lr": Real(0, None, closed="neither"),
+        "discriminator_layer_sizes": SequenceOf(Int(1)),
+        "discriminator_lr": Real(0, None, closed="neither"),
+        "n_discriminator": Int(1),
+        "layers": LAYERS,
+        **NETWORK_PARAMS,
+        **TRAINING_PARAMS,
+    }
+
+    def __init__(
+        self,
+        lam=1.0,
+        *,
+        pretrain_epochs=None,
+        target_lr=1e-3,
+        discriminator_layer_sizes=(100, 100),
+        discriminator_lr=2e-4,
+        n_discriminator=1,
+        layers=-1,
+        module=None,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        lr=1e-3,
+        lr_schedule="constant",
+        optimizer="adam",
+        momentum=0.9,
+        weight_decay=0.0,
+        max_epochs=100,
+        batch_size=128,
+        validation_fraction=0.0,
+        warm_start=False,
+        mixed_precision=False,
+        device="cpu",
+        callbacks=None,
+        verbose=0,
+        random_state=None,
+    ):
+        self.lam = lam
+        self.pretrain_epochs = pretrain_epochs
+        self.target_lr = target_lr
+        self.discriminator_layer_sizes = discriminator_layer_sizes
+        self.discriminator_lr = discriminator_lr
+        self.n_discriminator = n_discriminator
+        self.layers = layers
+        self.module = module
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.mixed_precision = mixed_precision
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _fit(self, source: Domain, target: Domain) -> None:
+        seeds = self._seeds()
+        self._set_label_scale(source, target)
+        self.net_ = self._train(
+            self._network(source, seeds),
+            source,
+            None,
+            seeds,
+            max_epochs=self.pretrain_epochs or self.max_epochs,
+        )
+        self.pretrain_history_ = self.net_.history
+        if target is not source:
+            network = UntiedNetwork(self.net_.module_)
+            changes: dict[str, Any] = {"lr": self.target_lr}
+            if self.optimizer == "adam":
+                changes["optimizer__betas"] = (0.5, 0.999)
+            self.net_ = self._train(network, source, target, seeds, **changes)
+        self._set_results()
+
+    def _alignments(self):
+        return [
+            InvertedLabels(
+                hidden_layer_sizes=self.discriminator_layer_sizes,
+                n_steps=self.n_discriminator,
+                discriminator_lr=self.discriminator_lr,
+                layers=self.layers,
+            )
+        ]
+
+
+class ADDA(_Untied, DeepTransferClassifierBase):
+    """Train a network on the source, then an encoder for the target that fools a discriminator.
+
+    First a network learns the source's classes. Then a copy of its hidden layers becomes the
+    target's encoder: a discriminator learns to tell the domains apart by their features, the
+    target's encoder, in turn, to have its features taken for the source's, which stay as they are.
+    So each domain has an encoder of its own; the target's ends in the head that the source has
+    taught. Use it where rows of the two domains differ in a way that one encoder can hardly undo
+    for both, such as another instrument, and where there are many target rows (hundreds, better
+    thousands); no labels in the target are needed. Don't where the classes' frequencies differ much
+    between the domains: the encoder would turn rows of one class into another. Nor as the first
+    method to try: nothing ties the target's features to their classes, so training is less stable
+    than with :class:`~skdtl.DANN`, and two seeds can differ much. Watch ``domain_accuracy`` and
+    ``inverted_loss`` in ``history_``: near 0.5 and 0.7 the domains are aligned; where the accuracy
+    stays near 1 and the loss rises, the discriminator has won: lower `discriminator_lr` or raise
+    `target_lr`. Standardise the columns first (StandardScaler in a Pipeline).
+
+    Parameters
+    ----------
+    lam : float, "ramp" or callable, default=1.0
+        λ, 0 or more: the weight of the adversarial loss of the target's encoder. "ramp" rises from
+        0 to 1 over the training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training
+        progress p, which runs from 0 to 1. With 0, no labels in the target and no weight decay,
+        the network is the source-only one. Adam takes no notice of a loss's scale, so that a
+        constant λ more than 0 hardly matters there, unless labelled target rows add a loss of their
+        own. The discriminator's training does not depend on it.
+    pretrain_epochs : int or None, default=None
+        Passes over the source in the first stage, 1 or more; None means `max_epochs`, which is the
+        second stage's number.
+    target_lr : float, default=1e-3
+        The learning rate of the target's encoder in the second stage, more than 0; `lr` is that of
+        the first. With two hidden layers or more rather 2e-4 to 5e-4.
+    discriminator_layer_sizes : sequence of int, default=(100, 100)
+        The widths of the discriminator's hidden layers; () makes it logistic regression.
+    discriminator_lr : float, default=2e-4
+        The learning rate of the discriminator's Adam, more than 0; it stays constant.
+    n_discriminator : int, default=1
+        The discriminator's steps before each step of the target's encoder; 1 or more.
+    layers : int, "output" or sequence of these, default=-1
+        Which layers the discriminator sees: hidden ones by their index, of which -1 is the last,
+        or the network's output; of several, all side by side.
+    module : nn.Module, callable or None, default=None
+        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
+        its weights, pre-trained ones for example, and is copied, never changed; a class or
+        another callable is called with the number of features and returns one. None means fully
+        connected layers.
+    hidden_layer_sizes : sequence of int, default=(100,)
+        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
+        None.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Their activation.
+    lr : float, default=1e-3
+        The learning rate, more than 0.
+    lr_schedule : {"constant", "decay"} or callable, default="constant"
+        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
+        the factor for the training progress p.
+    optimizer : {"adam", "sgd"} or callable, default="adam"
+        The optimiser; a torch.optim class is one such callable.
+    momentum : float, default=0.9
+        The momentum of "sgd", in [0, 1).
+    weight_decay : float, default=0.0
+        The L2 penalty on all weights, 0 or more.
+    max_epochs : int, default=100
+        Passes over the longer of the two domains, 1 or more.
+    batch_size : int, default=128
+        At most so many rows of each domain are in a batch, 1 or more.
+    validation_fraction : float, default=0.0
+        The share of each domain's rows, in [0, 1), that is held out of the training. After every
+        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
+        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
+        label is needed.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    mixed_precision : bool, default=False
+        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
+    device : str or torch.device, default="cpu"
+        Where to train, for instance "cuda".
+    callbacks : list or None, default=None
+        skorch callbacks; the fit works on copies, to be found in ``net_``.
+    verbose : int, default=0
+        1 prints skorch's table of epochs, 2 a progress bar too.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights and of the rows' order.
+
+    Attributes
+    ----------
+    pretrain_history_ : skorch.history.History
+        What happened in each epoch of the first stage.
+    net_ : skorch.NeuralNet
+        The trained net; the network is ``net_.module_``.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    history_ : skorch.history.History
+        What happened in each epoch: ``train_loss``, of which
+        ``task_loss``, ``lam`` and what the alignments saw.
+    loss_curve_ : list of float
+        The training loss of each epoch.
+    n_iter_ : int
+        The number of epochs.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where the training diverges: the loss or a weight is no number any more.
+
+    See Also
+    --------
+    ADDARegressor : The same for numbers.
+    DANN : One encoder for both domains, trained in one go.
+    FineTuning : For a target with labels.
+
+    Notes
+    -----
+    Both stages are equation 9 of [1]_: the source's encoder and the classifier by cross-entropy,
+    then, alternately in every step, the discriminator D by -log D(source) - log(1 - D(target)),
+    averaged over the rows of each domain, and the target's encoder by -log D(target), the GAN loss
+    with inverted labels; encoder of the source and head are frozen then. Adam has β1 = 0.5 in the
+    second stage, as in the experiments of [1]_, for both sides. There the discriminator has two
+    hidden layers of 500, and both sides the learning rate 2e-4. For tables, where an encoder of one
+    hidden layer faces a discriminator that is deeper than itself, D soon had the upper hand with
+    these on turned and on shifted digits, and the target's features drifted away; so here the
+    encoder learns five times faster than D. One of two hidden layers overshot with that, and was
+    best with the paper's. Batch normalisation in a `module` takes the target's statistics for the
+    target's encoder, even with λ = 0.
+
+    ``transform`` uses the encoder of the domain that it is told, ``predict`` that of the target;
+    the source-only network is ``net_.module_.source``. Labelled target rows join the second stage
+    by their cross-entropy, through the target's encoder and the frozen head; the paper has none.
+    Without a target the network is that of the first stage.
+
+    References
+    ----------
+    .. [1] Tzeng, Hoffman, Saenko, Darrell. Adversarial discriminative domain adaptation. CVPR 2017.
+
+    .. [2] Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville, Bengio. Generative
+       adversarial nets. NIPS 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdtl import ADDA
+    >>> rng = np.random.default_rng(0)
+    >>> ys = rng.integers(2, size=400)
+    >>> Xs = rng.normal(size=(400, 2)) + 4 * ys[:, None]
+    >>> Xt = Xs + [1.0, -1.0]
+    >>> model = ADDA(max_epochs=20, random_state=0).fit(Xs, ys, Xt)
+    >>> model.score(Xt, ys) > 0.9
+    True
+    """
+
+
+class ADDARegressor(_Untied, DeepTransferRegressorBase):
+    """Train a regression network on the source, then an encoder that fools a discriminator.
+
+    First a network learns the source's labels. Then a copy of its hidden layers becomes the
+    target's encoder: a discriminator learns to tell the domains apart by their features, the
+    target's encoder, in turn, to have its features taken for the source's, which stay as they are.
+    So each domain has an encoder of its own; the target's ends in the head that the source has
+    taught. Use it where rows of the two domains differ in a way that one encoder can hardly undo
+    for both, such as another instrument, and where there are many target rows (hundreds, better
+    thousands); no labels in the target are needed. Don't where the labels are distributed otherwise
+    in the target than in the source: the encoder would turn small labels into large ones. Nor as
+    the first method to try: nothing ties the target's features to their labels, so training is less
+    stable than with :class:`~skdtl.DANNRegressor`, and two seeds can differ much. Watch
+    ``domain_accuracy`` and ``inverted_loss`` in ``history_``: near 0.5 and 0.7 the domains are
+    aligned; where the accuracy stays near 1 and the loss rises, the discriminator has won: lower
+    `discriminator_lr` or raise `target_lr`. Standardise the columns first (StandardScaler in a
+    Pipeline).
+
+    Parameters
+    ----------
+    lam : float, "ramp" or callable, default=1.0
+        λ, 0 or more: the weight of the adversarial loss of the target's encoder. "ramp" rises from
+        0 to 1 over the training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training
+        progress p, which runs from 0 to 1. With 0, no labels in the target and no weight decay,
+        the network is the source-only one. Adam takes no notice of a loss's scale, so that a
+        constant λ more than 0 hardly matters there, unless labelled target rows add a loss of their
+        own. The discriminator's training does not depend on it.
+    pretrain_epochs : int or None, default=None
+        Passes over the source in the first stage, 1 or more; None means `max_epochs`, which is the
+        second stage's number.
+    target_lr : float, default=1e-3
+        The learning rate of the target's encoder in the second stage, more than 0; `lr` is that of
+        the first. With two hidden layers or more rather 2e-4 to 5e-4.
+    discriminator_layer_sizes : sequence of int, default=(100, 100)
+        The widths of the discriminator's hidden layers; () makes it logistic regression.
+    discriminator_lr : float, default=2e-4
+        The learning rate of the discriminator's Adam, more than 0; it stays constant.
+    n_discriminator : int, default=1
+        The discriminator's steps before each step of the target's encoder; 1 or more.
+    layers : int, "output" or sequence of these, default=-1
+        Which layers the discriminator sees: hidden ones by their index, of which -1 is the last,
+        or the network's output; of several, all side by side.
+    module : nn.Module, callable or None, default=None
+        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
+        its weights, pre-trained ones for example, and is copied, never changed; a class or
+        another callable is called with the number of features and returns one. None means fully
+        connected layers.
+    hidden_layer_sizes : sequence of int, default=(100,)
+        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
+        None.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Their activation.
+    lr : float, default=1e-3
+        The learning rate, more than 0.
+    lr_schedule : {"constant", "decay"} or callable, default="constant"
+        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
+        the factor for the training progress p.
+    optimizer : {"adam", "sgd"} or callable, default="adam"
+        The optimiser; a torch.optim class is one such callable.
+    momentum : float, default=0.9
+        The momentum of "sgd", in [0, 1).
+    weight_decay : float, default=0.0
+        The L2 penalty on all weights, 0 or more.
+    max_epochs : int, default=100
+        Passes over the longer of the two domains, 1 or more.
+    batch_size : int, default=128
+        At most so many rows of each domain are in a batch, 1 or more.
+    validation_fraction : float, default=0.0
+        The share of each domain's rows, in [0, 1), that is held out of the training. After every
+        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
+        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
+        label is needed.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    mixed_precision : bool, default=False
+        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
+    device : str or torch.device, default="cpu"
+        Where to train, for instance "cuda".
+    callbacks : list or None, default=None
+        skorch callbacks; the fit works on copies, to be found in ``net_``.
+    verbose : int, default=0
+        1 prints skorch's table of epochs, 2 a progress bar too.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights and of the rows' order.
+
+    Attributes
+    ----------
+    pretrain_history_ : skorch.history.History
+        What happened in each epoch of the first stage.
+    net_ : skorch.NeuralNet
+        The trained net; the network is ``net_.module_``.
+    history_ : skorch.history.History
+        What happened in each epoch: ``train_loss``, of which
+        ``task_loss``, ``lam`` and what the alignments saw.
+    loss_curve_ : list of float
+        The training loss of each epoch.
+    n_iter_ : int
+        The number of epochs.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where the training diverges: the loss or a weight is no number any more.
+
+    See Also
+    --------
+    ADDA : The same for classes.
+    DANNRegressor : One encoder for both domains, trained in one go.
+    FineTuningRegressor : For a target with labels.
+
+    Notes
+    -----
+    Both stages are equation 9 of [1]_: the source's encoder and the classifier by squared error,
+    then, alternately in every step, the discriminator D by -log D(source) - log(1 - D(target)),
+    averaged over the rows of each domain, and the target's encoder by -log D(target), the GAN loss
+    with inverted labels; encoder of the source and head are frozen then. Adam has β1 = 0.5 in the
+    second stage, as in the experiments of [1]_, for both sides. There the discriminator has two
+    hidden layers of 500, and both sides the learning rate 2e-4. For tables, where an encoder of one
+    hidden layer faces a discriminator that is deeper than itself, D soon had the upper hand with
+    these on turned and on shifted digits, and the target's features drifted away; so here the
+    encoder learns five times faster than D. One of two hidden layers overshot with that, and was
+    best with the paper's. Batch normalisation in a `module` takes the target's statistics for the
+    target's encoder, even with λ = 0. Labels are standardised inside.
+
+    ``transform`` uses the encoder of the domain that it is told, ``predict`` that of the target;
+    the source-only network is ``net_.module_.source``. Labelled target rows join the second stage
+    by their squared error, through the target's encoder and the frozen head; the paper has none.
+    Without a target the network is that of the first stage.
+
+    References
+    ----------
+    .. [1] Tzeng, Hoffman, Saenko, Darrell. Adversarial discriminative domain adaptation. CVPR 2017.
+
+    .. [2] Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville, Bengio. Generative
+       adversarial nets. NIPS 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdtl import ADDARegressor
+    >>> rng = np.random.default_rng(0)
+    >>> Xs = rng.normal(size=(400, 2))
+    >>> ys = 10 * Xs[:, 0] + 100
+    >>> Xt = Xs + [0.0, 1.0]
+    >>> model = ADDARegressor(max_epochs=40, random_state=0).fit(Xs, ys, Xt)
+    >>> model.score(Xt, ys) > 0.8
+    True
+    """
