@@ -69,6 +69,10 @@ class UntiedNetwork(Network):
 
 
 class _Untied(DeepTransferEstimator):
+    _network_attributes: ClassVar[tuple[str, ...]] = (
+        *DeepTransferEstimator._network_attributes,
+        "n_encoders_",
+    )
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
         "pretrain_epochs": (None, Int(1)),
@@ -137,21 +141,28 @@ class _Untied(DeepTransferEstimator):
     def _fit(self, source: Domain, target: Domain) -> None:
         seeds = self._seeds()
         self._set_label_scale(source, target)
-        self.net_ = self._train(
-            self._network(source, seeds),
-            source,
-            None,
-            seeds,
-            max_epochs=self.pretrain_epochs or self.max_epochs,
-        )
+        network = self._network(source, seeds)
+        last = self._last_net and self._last_net.module_
+        if isinstance(last, UntiedNetwork):
+            self._continue(network, last.source)
+        epochs = self.pretrain_epochs or self.max_epochs
+        self.net_ = self._train(network, source, None, seeds, max_epochs=epochs)
         self.pretrain_history_ = self.net_.history
+        self.n_encoders_ = 1
         if target is not source:
-            network = UntiedNetwork(self.net_.module_)
+            self.n_encoders_ = 2
+            untied = UntiedNetwork(network)
+            if isinstance(last, UntiedNetwork):
+                self._continue(untied.layers, last.layers)
             changes: dict[str, Any] = {"lr": self.target_lr}
             if self.optimizer == "adam":
                 changes["optimizer__betas"] = (0.5, 0.999)
-            self.net_ = self._train(network, source, target, seeds, **changes)
+            self.net_ = self._train(untied, source, target, seeds, **changes)
         self._set_results()
+
+    def _rebuild_network(self, rows: Domain, seeds) -> Network:
+        network = self._network(rows, seeds)
+        return UntiedNetwork(network) if self.n_encoders_ == 2 else network
 
     def _alignments(self):
         return [
@@ -206,10 +217,11 @@ class ADDA(_Untied, DeepTransferClassifierBase):
         Which layers the discriminator sees: hidden ones by their index, of which -1 is the last,
         or the network's output; of several, all side by side.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -250,6 +262,8 @@ class ADDA(_Untied, DeepTransferClassifierBase):
 
     Attributes
     ----------
+    n_encoders_ : int
+        2; 1 where there was no target.
     pretrain_history_ : skorch.history.History
         What happened in each epoch of the first stage.
     net_ : skorch.NeuralNet
@@ -265,6 +279,8 @@ class ADDA(_Untied, DeepTransferClassifierBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
@@ -362,10 +378,11 @@ class ADDARegressor(_Untied, DeepTransferRegressorBase):
         Which layers the discriminator sees: hidden ones by their index, of which -1 is the last,
         or the network's output; of several, all side by side.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -406,6 +423,8 @@ class ADDARegressor(_Untied, DeepTransferRegressorBase):
 
     Attributes
     ----------
+    n_encoders_ : int
+        2; 1 where there was no target.
     pretrain_history_ : skorch.history.History
         What happened in each epoch of the first stage.
     net_ : skorch.NeuralNet
@@ -419,6 +438,8 @@ class ADDARegressor(_Untied, DeepTransferRegressorBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 

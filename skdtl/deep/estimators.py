@@ -110,7 +110,7 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
     # What the network's architecture hangs on: parameters, and attributes that a fit has set.
     # ``load_weights``, ``warm_start`` and ``partial_fit`` compare the former and keep the latter.
     _network_params: ClassVar[tuple[str, ...]] = ("module", "hidden_layer_sizes", "activation")
-    _network_attributes: ClassVar[tuple[str, ...]] = ()
+    _network_attributes: ClassVar[tuple[str, ...]] = ("input_shape_",)
 
     # While a warm-started fit runs, the net of the last one.
     _last_net: DeepNet | None = None
@@ -202,6 +202,12 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
             raise ValueError(
                 f"{what}, which had {before['n_features_in_']} features, but now Xs has "
                 f"{self.n_features_in_}."
+            )
+        shape, old_shape = (mapping.get("input_shape_") for mapping in (vars(self), before))
+        if shape != old_shape:
+            raise ValueError(
+                f"{what}, whose samples had the shape {old_shape or (self.n_features_in_,)}, but "
+                f"now Xs has samples of shape {shape or (self.n_features_in_,)}."
             )
         for name in ("classes_", "feature_names_in_", *self._network_attributes):
             new, old = (mapping.get(name) for mapping in (vars(self), before))

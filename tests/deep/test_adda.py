@@ -366,3 +366,14 @@ def test_rotated_digits():
     model = ADDA(**options).fit(Xs, ys, Xt)
     plain = ADDA(0.0, **options).fit(Xs, ys, Xt).score(Xt, yt)
     assert model.score(Xt, yt) > plain + 0.05
+
+
+def test_a_warm_start_goes_on_with_both_encoders():
+    Xs, ys, Xt, _ = two_domains()
+    options = {**SMALL, "warm_start": True}
+    first = ADDA(**options).fit(Xs, ys, Xt)
+    before = first.transform(Xt, "source"), first.transform(Xt, "target")
+    still = copy.deepcopy(first).set_params(lr=1e-30, target_lr=1e-30).fit(Xs, ys, Xt)
+    np.testing.assert_allclose(still.transform(Xt, "source"), before[0], atol=1e-6)
+    np.testing.assert_allclose(still.transform(Xt, "target"), before[1], atol=1e-6)
+    assert np.abs(before[0] - before[1]).max() > 1e-3

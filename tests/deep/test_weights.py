@@ -7,6 +7,7 @@ import json
 import pickle
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,15 @@ from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
-from skdtl import DANN, DDC, DANNRegressor, DeepTransferClassifier, DeepTransferRegressor
+from skdtl import (
+    ADDA,
+    DANN,
+    DDC,
+    DANNRegressor,
+    DeepTransferClassifier,
+    DeepTransferRegressor,
+    NoTargetWarning,
+)
 from skdtl.deep import MMD, DomainAdversary
 from skdtl.deep.net import Network
 from skdtl.utils import all_estimators
@@ -335,3 +344,19 @@ def test_without_safetensors_the_error_names_the_extra(path):
         assert line == (
             f"{name} needs safetensors, which is not installed: pip install 'skdtl[deep]'"
         )
+
+
+def test_an_encoder_for_each_domain_comes_back(tmp_path):
+    Xs, ys, Xt, _ = two_domains()
+    for target, n_encoders in ((Xt, 2), (None, 1)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NoTargetWarning)
+            adda = ADDA(**SMALL).fit(Xs, ys, target)
+        assert adda.n_encoders_ == n_encoders
+        adda.save_weights(tmp_path / "adda.safetensors")
+        again = ADDA(**SMALL).load_weights(tmp_path / "adda.safetensors")
+        assert again.n_encoders_ == n_encoders
+        for domain in ("source", "target"):
+            np.testing.assert_array_equal(again.transform(Xt, domain), adda.transform(Xt, domain))
+        different = not np.array_equal(adda.transform(Xt, "source"), adda.transform(Xt, "target"))
+        assert different == (n_encoders == 2)
