@@ -29,10 +29,10 @@ class RMAN(DeepTransferClassifierBase):
     labels of them. Don't where the classes' frequencies differ much between the domains, nor where
     the source-only network is about as good as chance in the target. A feature that alone predicts
     the source's labels and is constant in the target is given up where the constant lies between
-    the classes' values; where it is the value of one class, only for some random seeds, as with
-    DANN. It is for classes alone: it conditions on their probabilities, which numbers don't have.
-    Watch ``domain_accuracy`` in ``history_``: near 0.5 at the end, the domains are aligned.
-    Standardise the columns first (StandardScaler in a Pipeline).
+    the classes' values, and for most random seeds also where it is the value of one class, which
+    holds DANN fast. It is for classes alone: it conditions on their probabilities, which numbers
+    don't have. Watch ``domain_accuracy`` in ``history_``: near 0.5 at the end, the domains are
+    aligned. Standardise the columns first (StandardScaler in a Pipeline).
 
     Parameters
     ----------
