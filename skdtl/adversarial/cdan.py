@@ -27,9 +27,12 @@ class CDAN(DeepTransferClassifierBase):
     for many classes, and where DANN mixes classes up, with hundreds of target rows or more; labels
     in the target are not needed. Don't where the classes' frequencies differ much between the
     domains, nor where the source-only network is about as good as chance in the target: the wrong
-    clusters are then drawn together. It is for classes alone: it conditions on their probabilities,
-    which numbers don't have. Watch ``domain_accuracy`` in ``history_``: near 0.5 at the end, the
-    domains are aligned. Standardise the columns first (StandardScaler in a Pipeline).
+    clusters are then drawn together. A feature that alone predicts the source's labels and is
+    constant in the target is given up where the constant lies between the classes' values, and for
+    most random seeds also where it is the value of one class, which holds DANN fast. It is for
+    classes alone: it conditions on their probabilities, which numbers don't have. Watch
+    ``domain_accuracy`` in ``history_``: near 0.5 at the end, the domains are aligned. Standardise
+    the columns first (StandardScaler in a Pipeline).
 
     Parameters
     ----------

@@ -28,12 +28,14 @@ class MDD(DeepTransferClassifierBase):
     can matter for a decision. Use it where features may differ between the domains as long as the
     classes' borders don't, and where the source-only network is right for most of the target: the
     target's rows are drawn to the classes that they are predicted to have, right or wrong. Don't
-    where it is not, nor where the classes' frequencies differ much. It is for classes alone: its
-    margin is one between class scores. It needs hundreds of target rows or more, no labels of them.
-    Watch ``margin_disparity`` in ``history_``: near -2.50 at the end (for a `margin` of 4) the
-    second head can't tell the domains apart; well above, raise `lam`; far below, lower it, as the
-    network has then won against the second head by deforming the features. Standardise the columns
-    first (StandardScaler in a Pipeline).
+    where it is not, nor where the classes' frequencies differ much. Nor where a feature that alone
+    predicts the source's labels is constant in the target: the rows of the target are then mostly
+    predicted alike, and the second head finds nothing to contradict (:class:`~skdtl.CDAN` mostly
+    gets off it). It is for classes alone: its margin is one between class scores. It needs hundreds
+    of target rows or more, no labels of them. Watch ``margin_disparity`` in ``history_``: near
+    -2.50 at the end (for a `margin` of 4) the second head can't tell the domains apart; well above,
+    raise `lam`; far below, lower it, as the network has then won against the second head by
+    deforming the features. Standardise the columns first (StandardScaler in a Pipeline).
 
     Parameters
     ----------

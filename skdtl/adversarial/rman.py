@@ -27,10 +27,12 @@ class RMAN(DeepTransferClassifierBase):
     than one of whose layers belong to the source alone; for one layer, :class:`~skdtl.CDAN` is the
     same and sees all products where they are few. It needs hundreds of target rows or more, no
     labels of them. Don't where the classes' frequencies differ much between the domains, nor where
-    the source-only network is about as good as chance in the target. It is for classes alone: it
-    conditions on their probabilities, which numbers don't have. Watch ``domain_accuracy`` in
-    ``history_``: near 0.5 at the end, the domains are aligned. Standardise the columns first
-    (StandardScaler in a Pipeline).
+    the source-only network is about as good as chance in the target. A feature that alone predicts
+    the source's labels and is constant in the target is given up where the constant lies between
+    the classes' values, and for most random seeds also where it is the value of one class, which
+    holds DANN fast. It is for classes alone: it conditions on their probabilities, which numbers
+    don't have. Watch ``domain_accuracy`` in ``history_``: near 0.5 at the end, the domains are
+    aligned. Standardise the columns first (StandardScaler in a Pipeline).
 
     Parameters
     ----------
