@@ -123,6 +123,12 @@ def test_distances_are_those_of_all_pairs_with_their_gradient():
     assert torch.autograd.gradcheck(squared_distances, (x,))
 
 
+def test_no_distance_is_negative():
+    rows = torch.tensor(RNG.normal(size=(20, 3)), dtype=torch.float32)
+    distances = squared_distances(torch.cat([rows, rows]))
+    assert distances.min() == 0
+
+
 # -- the alignment ---------------------------------------------------------------------------------
 
 
@@ -363,7 +369,7 @@ def test_lambda_zero_one_and_large_are_three_different_networks():
             sides = (Activations(*net.net_.module_.float().activations(x), None) for x in rows)
             apart[lam] = uniform(*sides).item()
         task[lam] = net.history_[-1]["task_loss"]
-    assert apart[0.0] > 2 * max(apart[1.0], apart[100.0])
+    assert apart[0.0] > 1.5 * max(apart[1.0], apart[100.0])
     assert not same_weights(nets[1.0], nets[100.0])
     assert task[0.0] < task[1.0] < task[100.0] - 0.05
 
