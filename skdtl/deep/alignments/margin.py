@@ -46,6 +46,7 @@ class MarginDisparity(Alignment):
     """
 
     name = "margin_disparity"
+    needs_classes = True
 
     def __init__(
         self,
@@ -62,11 +63,6 @@ class MarginDisparity(Alignment):
 
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the adversarial head."""
-        if n_outputs < 2:
-            raise ValueError(
-                "MarginDisparity needs class scores, but the network has one output: it is for "
-                "classifiers."
-            )
         width = sum(self.aligned_widths(widths, n_outputs))
         self.head = discriminator(width, self.hidden_layer_sizes, n_outputs)
 
