@@ -179,7 +179,7 @@ def test_illegal_parameters():
 
 def test_it_is_for_classifiers():
     Xs, ys, Xt, _ = two_domains(regression=True)
-    with pytest.raises(ValueError, match="class scores"):
+    with pytest.raises(ValueError, match="MarginDisparity looks at class probabilities"):
         DeepTransferRegressor([MarginDisparity()], **SMALL).fit(Xs, ys, Xt)
 
 
