@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from .alignments import MMD, Activations, Alignment, DomainAdversary
+    from .alignments import (
+        MMD,
+        Activations,
+        Alignment,
+        ClassCentreSimilarity,
+        DomainAdversary,
+        DomainConfusion,
+        SoftLabels,
+    )
     from .estimators import DeepTransferClassifier, DeepTransferRegressor
     from .schedules import Ramp
 
@@ -14,10 +22,13 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     {
         "Activations": ".alignments",
         "Alignment": ".alignments",
+        "ClassCentreSimilarity": ".alignments",
         "DeepTransferClassifier": ".estimators",
         "DeepTransferRegressor": ".estimators",
         "DomainAdversary": ".alignments",
+        "DomainConfusion": ".alignments",
         "MMD": ".alignments",
         "Ramp": ".schedules",
+        "SoftLabels": ".alignments",
     },
 )

@@ -2,6 +2,19 @@
 
 from ._base import Activations, Alignment, Step
 from .adversary import DomainAdversary, reverse_gradient
+from .centres import ClassCentreSimilarity
+from .confusion import DomainConfusion
 from .mmd import MMD
+from .soft_labels import SoftLabels
 
-__all__ = ["MMD", "Activations", "Alignment", "DomainAdversary", "Step", "reverse_gradient"]
+__all__ = [
+    "MMD",
+    "Activations",
+    "Alignment",
+    "ClassCentreSimilarity",
+    "DomainAdversary",
+    "DomainConfusion",
+    "SoftLabels",
+    "Step",
+    "reverse_gradient",
+]
