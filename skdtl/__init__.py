@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 from ._lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from .adversarial import DANN, DANNRegressor
+    from .adversarial import (
+        DANN,
+        DANNRegressor,
+        LabelEfficientTransfer,
+        SimultaneousTransfer,
+    )
     from .base import NoTargetWarning
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
@@ -86,6 +91,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "JGSA": ".mapping",
         "KLIEP": ".instances",
         "KMM": ".instances",
+        "LabelEfficientTransfer": ".adversarial",
         "LinearOTMapping": ".mapping",
         "MTLF": ".instances",
         "MTLFRegressor": ".instances",
@@ -95,6 +101,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "OTMapping": ".mapping",
         "RULSIF": ".instances",
         "SSTCA": ".mapping",
+        "SimultaneousTransfer": ".adversarial",
         "SourceKFold": ".model_selection",
         "SourceOnly": ".baselines",
         "SubspaceAlignment": ".mapping",

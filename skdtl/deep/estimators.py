@@ -154,9 +154,7 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         elif alignments is None:
             alignments = self._alignments()
         with seeded(seeds["alignments"], device):
-            alignments = initialized_alignments(
-                alignments, network.widths, network.head.out_features
-            )
+            alignments = initialized_alignments(alignments, network.widths, network.n_outputs)
         optimizer, options = self._optimizer()
         callbacks = [*(copy.deepcopy(self.callbacks) or ()), *callbacks]
         if self.verbose > 1:

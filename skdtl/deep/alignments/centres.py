@@ -66,6 +66,7 @@ class ClassCentreSimilarity(Alignment):
     """
 
     name = "centre_entropy"
+    needs_classes = True
 
     def __init__(
         self,
@@ -100,8 +101,6 @@ class ClassCentreSimilarity(Alignment):
 
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the centres."""
-        if n_outputs < 2:
-            raise ValueError("ClassCentreSimilarity needs classes; a regressor has none.")
         self.widths = self.aligned_widths(widths, n_outputs)
         for domain in self._compared():
             self.register_buffer(f"{domain}_counts", torch.zeros(n_outputs))

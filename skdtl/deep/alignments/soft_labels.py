@@ -54,6 +54,7 @@ class SoftLabels(Alignment):
     """
 
     name = "soft_label_loss"
+    needs_classes = True
 
     def __init__(
         self,
@@ -73,8 +74,6 @@ class SoftLabels(Alignment):
 
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the table of soft labels."""
-        if n_outputs < 2:
-            raise ValueError("SoftLabels needs classes; a regressor has none.")
         self.register_buffer("counts", torch.zeros(n_outputs))
         self.register_buffer("means", torch.zeros(n_outputs, n_outputs))
         if self.soft_labels is not None:
