@@ -475,6 +475,11 @@ def initialized_alignments(
     """Return copies of the alignments, ready for a network of these widths."""
     copies = [copy.deepcopy(alignment) for alignment in alignments]
     for alignment in copies:
+        if alignment.needs_classes and n_outputs == 1:
+            raise ValueError(
+                f"{type(alignment).__name__} looks at class probabilities, but the network is a "
+                "regressor's, with one output."
+            )
         alignment.aligned_widths(widths, n_outputs)  # raises where there is no such layer
         alignment.initialize(widths, n_outputs)
     return copies

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from skdtl import DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import MMD, Activations, Alignment, DomainAdversary, Ramp
 from skdtl.deep.alignments import reverse_gradient
 from skdtl.deep.schedules import inverse_decay
+
+from .common import SMALL, two_domains
 
 RNG = np.random.default_rng(0)
 XS, XT = RNG.normal(size=(7, 3)), RNG.normal(size=(5, 3)) + 0.5
@@ -229,3 +232,14 @@ def test_repr_shows_the_hyperparameters():
     assert repr(DomainAdversary(hidden_layer_sizes=(7,))) == (
         "DomainAdversary(weight=1.0, hidden_layer_sizes=(7,), layers=-1)"
     )
+
+
+def test_an_alignment_that_needs_classes_refuses_a_regressor():
+    class OfClasses(DomainAdversary):
+        needs_classes = True
+
+    Xs, ys, Xt, _ = two_domains(regression=True)
+    with pytest.raises(ValueError, match=r"OfClasses looks at class prob.* a regressor's"):
+        DeepTransferRegressor([OfClasses()], **SMALL).fit(Xs, ys, Xt)
+    Xs, ys, Xt, _ = two_domains()
+    DeepTransferClassifier([OfClasses()], **SMALL).fit(Xs, ys, Xt)  # two classes are classes

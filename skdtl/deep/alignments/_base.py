@@ -95,9 +95,12 @@ class Alignment(nn.Module):
     ----------
     observed : dict of str to Tensor
         What the last batch's values were; the history records their mean over every epoch.
+    needs_classes : bool
+        Whether the alignment looks at class probabilities, which a regressor has none of.
     """
 
     name = "alignment"
+    needs_classes = False
 
     def __init__(self, weight: float = 1.0, layers: Layers = -1):
         super().__init__()
