@@ -103,19 +103,21 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
     rows of each and many unlabelled ones, and where what tells the source's classes apart is also
     what tells the target's apart. Don't where rows as they are tell the target's classes apart
     well enough for the few labels: compare with :class:`~skdtl.TargetOnly` and
-    :class:`~skdtl.FineTuning`. Nor with one label or two per class and overlapping classes: the
-    semantic transfer then confirms first mistakes; lower `beta`. Where the target's classes are
-    the source's, it works with one output layer; :class:`~skdtl.SimultaneousTransfer` is made for
-    that. Standardise the columns first (StandardScaler in a Pipeline).
+    :class:`~skdtl.FineTuning`. Both transfers can harm, so their weights are small by default: the
+    discriminator makes classes look alike that are not the same, and the semantic transfer
+    confirms first mistakes where classes overlap. Raise them, to 1 or so, where validation on
+    labelled target rows is in favour. Where the target's classes are the source's, it works with
+    one output layer; :class:`~skdtl.SimultaneousTransfer` is made for that. Standardise the columns
+    first (StandardScaler in a Pipeline).
 
     Parameters
     ----------
-    lam : float, "ramp" or callable, default=1.0
+    lam : float, "ramp" or callable, default=0.1
         λ, 0 or more: how much of the discriminator's reversed gradient reaches the network. "ramp"
         rises from 0 to 1 over the training, ``Ramp(0.3)`` to 0.3 (:class:`~skdtl.deep.Ramp`); a
         callable gives λ for the training progress p, which runs from 0 to 1. The discriminator's
         own training does not depend on it.
-    beta : float, default=1.0
+    beta : float, default=0.1
         β, 0 or more: the weight of the semantic transfer, throughout the training.
     temperature : float, default=0.1
         The temperature τ of the similarities, more than 0: the smaller, the more one class stands
@@ -123,6 +125,9 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
     similarity : {"cosine", "dot"}, default="cosine"
         What makes a row similar to the centre of a class: the cosine of the angle between their
         features, or the inner product, to which larger temperatures belong.
+    centres : {"both", "source", "target"}, default="both"
+        With which classes a target row is compared. Where a row of a new class need not resemble
+        any single class of the source, "target" is safer than the paper's both.
     discriminator_layer_sizes : sequence of int, default=(100,)
         The widths of the discriminator's hidden layers; () makes it logistic regression.
     layers : int, sequence of int or None, default=None
@@ -209,7 +214,7 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
     --------
     FineTuning : Uses the labelled target rows alone, after the source.
     SimultaneousTransfer : For the same classes in both domains.
-    ClassCentreSimilarity : The semantic transfer.
+    skdtl.deep.ClassCentreSimilarity : The semantic transfer.
 
     Notes
     -----
@@ -256,6 +261,7 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
         "beta": Real(0, None),
         "temperature": Real(0, None, closed="neither"),
         "similarity": OneOf("cosine", "dot"),
+        "centres": OneOf("both", "source", "target"),
         "discriminator_layer_sizes": SequenceOf(Int(1)),
         "layers": (None, Int(), SequenceOf(Int(), min_length=1)),
         "pretrain_epochs": (None, Int(1)),
@@ -266,11 +272,12 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
 
     def __init__(
         self,
-        lam=1.0,
+        lam=0.1,
         *,
-        beta=1.0,
+        beta=0.1,
         temperature=0.1,
         similarity="cosine",
+        centres="both",
         discriminator_layer_sizes=(100,),
         layers=None,
         pretrain_epochs=None,
@@ -297,6 +304,7 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
         self.beta = beta
         self.temperature = temperature
         self.similarity = similarity
+        self.centres = centres
         self.discriminator_layer_sizes = discriminator_layer_sizes
         self.layers = layers
         self.pretrain_epochs = pretrain_epochs
@@ -348,7 +356,8 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
             hidden_layer_sizes=self.discriminator_layer_sizes,
             layers=tuple(range(n_layers)) if self.layers is None else self.layers,
         )
-        return [adversary, _SemanticTransfer(self.beta, self.temperature, self.similarity)]
+        semantic = _SemanticTransfer(self.beta, self.temperature, self.similarity, self.centres)
+        return [adversary, semantic]
 
     def _two_tasks(self, pretrained: Network, source: Domain, seeds) -> _TwoTasks:
         same = np.array_equal(self.classes_, self.source_classes_)

@@ -253,7 +253,7 @@ def test_it_is_the_engine_with_both_alignments():
     by_hand = DeepTransferClassifier([confuse, SoftLabels(0.4, 3.0)], **SGD, **SMALL)
     by_hand.fit(Xs, ys, Xt, few(yt))
     assert same_weights(method, by_hand) and method.soft_labels_ is None
-    assert method.history_[-1]["lam"] == 0.7
+    assert method.history_[-1]["lam"] == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize("epochs", [None, 2])
@@ -330,7 +330,7 @@ def test_every_parameter_counts():
 
 def test_lambda_zero_one_and_large_are_three_different_networks():
     Xs, ys, Xt, _ = two_domains()
-    options = {**SMALL, "max_epochs": 80}
+    options = {**SMALL, "max_epochs": 60}
     nets = [SimultaneousTransfer(lam, **options).fit(Xs, ys, Xt) for lam in (0.0, 1.0, 100.0)]
     last = [net.history_[-1] for net in nets]
     values = [epoch["domain_confusion"] for epoch in last]
@@ -353,11 +353,14 @@ def test_a_shifted_feature_is_not_trusted():
         Xs, ys, Xt, yt = shifted_feature(seed)
         for lam, scores in ((0.0, source_only), (1.0, adapted)):
             model = SimultaneousTransfer(
-                lam, hidden_layer_sizes=(32,), max_epochs=60, random_state=seed
+                lam, hidden_layer_sizes=(32,), max_epochs=50, random_state=seed
             )
             scores.append(model.fit(Xs, ys, Xt).score(Xt, yt))
     print(source_only, adapted)
     assert max(source_only) < 0.6 and min(adapted) > 0.7
+
+
+FAST = {**SGD, "lr": 0.03, "max_epochs": 25}  # the default training in a hurry
 
 
 def some_labels(yt, seed, classes, n=3):
@@ -373,16 +376,16 @@ def test_each_part_helps_on_rotated_digits_and_both_do_most():
     accuracy = {}
     for seed in range(2):
         Xs, ys, Xt, yt = rotated_digits(seed)
-        labels = some_labels(yt, seed, range(10))
+        labels = some_labels(yt, seed, range(5))
         unknown = labels < 0
         for lam, nu in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)):
-            model = SimultaneousTransfer(lam, nu=nu, max_epochs=60, random_state=seed)
+            model = SimultaneousTransfer(lam, nu=nu, random_state=seed, **FAST)
             score = model.fit(Xs, ys, Xt, labels).score(Xt[unknown], yt[unknown])
             accuracy.setdefault((lam, nu), []).append(score)
     none, confused, soft, both = (np.mean(scores) for scores in accuracy.values())
     print(none, confused, soft, both)
-    assert confused > none + 0.03 and soft > none + 0.08
-    assert both > max(confused, soft)
+    assert confused > none + 0.02 and soft > none + 0.04
+    assert both > max(confused, soft) + 0.02
 
 
 def test_soft_labels_help_classes_without_any_target_label_more_than_hard_ones():
@@ -390,14 +393,13 @@ def test_soft_labels_help_classes_without_any_target_label_more_than_hard_ones()
     for seed in range(2):
         Xs, ys, Xt, yt = rotated_digits(seed)
         labels = some_labels(yt, seed, range(5))
-        method = SimultaneousTransfer(max_epochs=60, pretrain_epochs=30, random_state=seed)
+        method = SimultaneousTransfer(pretrain_epochs=10, random_state=seed, **FAST)
         method.fit(Xs, ys, Xt, labels)
         # The same weight, the same temperature, but each class like itself alone.
         hard = DeepTransferClassifier(
             [DomainConfusion(), SoftLabels(soft_labels=np.eye(10))],
-            **SGD,
-            max_epochs=60,
             random_state=seed,
+            **FAST,
         ).fit(Xs, ys, Xt, labels)
         new = yt >= 5
         accuracy.append([model.score(Xt[new], yt[new]) for model in (method, hard)])

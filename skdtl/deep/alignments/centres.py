@@ -130,7 +130,7 @@ class ClassCentreSimilarity(Alignment):
                 log_p = self._similarities(x, centres, seen).log_softmax(1)
                 # Without any centre yet, all classes are alike, and that says nothing.
                 entropy = -(log_p.exp() * log_p).sum(1) * seen.any()
-                omega = omega + unlabelled @ entropy
+                omega = omega + (unlabelled * entropy).sum()
                 if name == "target" and y is not None:
                     code = y.clamp(min=0)
                     known = (y >= 0) & seen[code]
