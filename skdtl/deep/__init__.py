@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         WassersteinCritic,
     )
     from .backbones import LeNet, ResNet, SpectrumNet
+        ClassCentreSimilarity,
+        DomainConfusion,
+        SoftLabels,
     from .estimators import DeepTransferClassifier, DeepTransferRegressor
     from .net import TrainingInterruptedWarning
     from .schedules import Ramp, WarmUp
@@ -32,12 +35,14 @@ __getattr__, __dir__, __all__ = lazy_attributes(
     {
         "Activations": ".alignments",
         "Alignment": ".alignments",
+        "ClassCentreSimilarity": ".alignments",
         "ClassifierDiscrepancy": ".alignments",
         "ConditionalAdversary": ".alignments",
         "CorrelationAlignment": ".alignments",
         "DeepTransferClassifier": ".estimators",
         "DeepTransferRegressor": ".estimators",
         "DomainAdversary": ".alignments",
+        "DomainConfusion": ".alignments",
         "InvertedLabels": ".alignments",
         "JointMMD": ".alignments",
         "JointTransport": ".alignments",
@@ -48,6 +53,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "MultiKernelMMD": ".alignments",
         "Ramp": ".schedules",
         "ResNet": ".backbones",
+        "SoftLabels": ".alignments",
         "SpectrumNet": ".backbones",
         "TargetEntropy": ".alignments",
         "TrainingInterruptedWarning": ".net",

@@ -388,9 +388,7 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
         """Make the net that trains a network, ready for the first step."""
         device = self._device()
         with seeded(seeds["alignments"], device):
-            alignments = initialized_alignments(
-                alignments, network.widths, network.head.out_features
-            )
+            alignments = initialized_alignments(alignments, network.widths, network.n_outputs)
         if self._last_net is not None:
             for new, old in zip(alignments, self._last_net.alignments_):
                 if _shapes(new) == _shapes(old) and type(new) is type(old):

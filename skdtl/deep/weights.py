@@ -145,8 +145,7 @@ class WeightsMixin:
             self._y_mean, self._y_scale = map(float, header["label_scale"])
         for key in self._network_attributes:
             if key in header["attributes"]:
-                value = header["attributes"][key]
-                setattr(self, key, tuple(value) if isinstance(value, list) else value)
+                setattr(self, key, _attribute(header["attributes"][key]))
 
         seeds = dict.fromkeys(self._seeds(0), 0)  # the weights will be replaced
         try:
@@ -231,6 +230,13 @@ def _plain(value):
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _attribute(value):
+    """Return what `_plain` has made plain: a table for nested lists, a tuple for others."""
+    if isinstance(value, list):
+        return np.array(value) if value and isinstance(value[0], list) else tuple(value)
+    return value
 
 
 def _described_classes(classes: np.ndarray) -> dict[str, Any]:
