@@ -95,6 +95,8 @@ def test_a_residual_block_is_its_shortcut_plus_a_change():
     first, second = (p for p in module if type(p).__name__ == "_Residual")
     x = torch.randn(2, 4, 8, 8, dtype=torch.float64)
     torch.testing.assert_close(first(x), (x + first.change(x)).clamp(min=0))
+    inside = first.change[1](first.change[0](x)).clamp(min=0)
+    torch.testing.assert_close(first.change(x), first.change[4](first.change[3](inside)))
     assert second(x).shape == (2, 8, 4, 4)
     change, short = second.change(x), second.shortcut(x)
     torch.testing.assert_close(second(x), (change + short).clamp(min=0))
