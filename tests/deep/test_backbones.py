@@ -26,7 +26,7 @@ from skdtl import (
     stack,
 )
 from skdtl.deep import MMD, LeNet, ResNet, SpectrumNet
-from skdtl.deep.net import split_layers
+from skdtl.deep.net import Network, split_layers
 
 from .common import SMALL, same_weights, two_domains, weights
 
@@ -129,6 +129,16 @@ def test_layers_of_a_backbone_are_cut_at_their_weights(k):
     if blocks:  # a block is a layer, with its pooling where it is the last
         assert [layer[0] for layer in layers[1:]] == blocks
     assert all(any(p.ndim > 1 for p in layer.parameters()) for layer in layers)
+
+
+def test_a_network_that_draws_no_random_numbers_is_known():
+    x = torch.ones(1, 64)
+    fold = nn.Unflatten(1, (1, 8, 8))
+    for module in (LeNet(64, image_shape=(8, 8)), SpectrumNet(64)):
+        assert Network(split_layers(module), 2, x).is_deterministic()
+        dropping = nn.Sequential(*module, nn.Dropout(0.5))
+        assert not Network(split_layers(dropping), 2, x).is_deterministic()
+    assert Network([nn.Sequential(fold, nn.BatchNorm2d(1))], 2, x).is_deterministic()
 
 
 def test_parts_of_a_backbone_are_a_plain_sequential():
