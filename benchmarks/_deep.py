@@ -2,7 +2,7 @@
 
 One setting per method for all tasks: the class's defaults, but for the network, the number of
 epochs and the batch size, which are a task's, and for λ, which rises from 0 to the class's default
-by DANN's schedule where the class has it constant. Nothing is tuned on a task.
+by DANN's schedule where the class has it constant. No method is tuned on a task.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from skdtl import (
     stack,
 )
 from skdtl.deep import MMD, LeNet, ResNet, SpectrumNet
-from skdtl.deep.net import split_layers
+from skdtl.deep.net import Network, split_layers
 
 from .common import SMALL, same_weights, two_domains, weights
 
@@ -95,6 +95,8 @@ def test_a_residual_block_is_its_shortcut_plus_a_change():
     first, second = (p for p in module if type(p).__name__ == "_Residual")
     x = torch.randn(2, 4, 8, 8, dtype=torch.float64)
     torch.testing.assert_close(first(x), (x + first.change(x)).clamp(min=0))
+    inside = first.change[1](first.change[0](x)).clamp(min=0)
+    torch.testing.assert_close(first.change(x), first.change[4](first.change[3](inside)))
     assert second(x).shape == (2, 8, 4, 4)
     change, short = second.change(x), second.shortcut(x)
     torch.testing.assert_close(second(x), (change + short).clamp(min=0))
@@ -127,6 +129,16 @@ def test_layers_of_a_backbone_are_cut_at_their_weights(k):
     if blocks:  # a block is a layer, with its pooling where it is the last
         assert [layer[0] for layer in layers[1:]] == blocks
     assert all(any(p.ndim > 1 for p in layer.parameters()) for layer in layers)
+
+
+def test_a_network_that_draws_no_random_numbers_is_known():
+    x = torch.ones(1, 64)
+    fold = nn.Unflatten(1, (1, 8, 8))
+    for module in (LeNet(64, image_shape=(8, 8)), SpectrumNet(64)):
+        assert Network(split_layers(module), 2, x).is_deterministic()
+        dropping = nn.Sequential(*module, nn.Dropout(0.5))
+        assert not Network(split_layers(dropping), 2, x).is_deterministic()
+    assert Network([nn.Sequential(fold, nn.BatchNorm2d(1))], 2, x).is_deterministic()
 
 
 def test_parts_of_a_backbone_are_a_plain_sequential():
