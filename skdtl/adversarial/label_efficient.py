@@ -140,10 +140,11 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
         The learning rate of the hidden layers after that, as a multiple of `lr`; 0 or more. Small
         where the source is the better teacher.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -203,6 +204,8 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
@@ -275,11 +278,6 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
         **NETWORK_PARAMS,
         **TRAINING_PARAMS,
     }
-
-    _network_attributes: ClassVar[tuple[str, ...]] = (
-        *DeepTransferClassifierBase._network_attributes,
-        "layers_",
-    )
 
     def __init__(
         self,

@@ -9,23 +9,23 @@ if TYPE_CHECKING:
         MMD,
         Activations,
         Alignment,
+        ClassCentreSimilarity,
         ClassifierDiscrepancy,
         ConditionalAdversary,
         CorrelationAlignment,
         DomainAdversary,
+        DomainConfusion,
         InvertedLabels,
         JointMMD,
         JointTransport,
         MarginDisparity,
         MinimumClassConfusion,
         MultiKernelMMD,
+        SoftLabels,
         TargetEntropy,
         WassersteinCritic,
     )
     from .backbones import LeNet, ResNet, SpectrumNet
-        ClassCentreSimilarity,
-        DomainConfusion,
-        SoftLabels,
     from .estimators import DeepTransferClassifier, DeepTransferRegressor
     from .net import TrainingInterruptedWarning
     from .schedules import Ramp, WarmUp

@@ -56,6 +56,9 @@ class SoftLabels(Alignment):
     name = "soft_label_loss"
     needs_classes = True
 
+    means: Tensor
+    counts: Tensor
+
     def __init__(
         self,
         weight: float = 1.0,
@@ -89,6 +92,7 @@ class SoftLabels(Alignment):
     def before_step(self, source: Activations, target: Activations) -> None:
         """Let the batch's source rows count in the soft labels."""
         if self.soft_labels is None:
+            assert source.y is not None  # every source row has a label
             predictions = (source.output / self.temperature).softmax(1)
             update_class_means(self.means, self.counts, predictions, source.y, self.momentum)
 
