@@ -258,7 +258,7 @@ class DeepTransferEstimator(DomainTransformerMixin, TransferEstimator):
         return np.concatenate(features), np.concatenate(outputs)
 
     def _inference_network(self) -> Network:
-        """Return the network that predicts."""
+        """Return the network that predicts, which may differ from the trained one."""
         return copy.deepcopy(self.net_.module_).to(self._dtype).eval()
 
     def _map(self, X, domain: str):

@@ -248,8 +248,8 @@ def _columns(history) -> dict[str, np.ndarray]:
         name
         for epoch in history
         for name, value in epoch.items()
-        if isinstance(value, numbers.Real)
-        and not isinstance(value, bool | np.bool_)
+        if not isinstance(value, bool)
+        and isinstance(value, numbers.Real)
         and name not in BOOKKEEPING
         and not name.endswith("_batch_count")
     )
