@@ -25,7 +25,7 @@ from skdtl import (
     split_domains,
     stack,
 )
-from skdtl.deep import MMD, LeNet, ResNet, SpectrumNet
+from skdtl.deep import MMD, LeNet, ResNet, SpectrumNet, inference
 from skdtl.deep.net import Network, split_layers
 
 from .common import SMALL, same_weights, two_domains, weights
@@ -367,7 +367,8 @@ def test_predictions_do_not_depend_on_what_is_predicted_together():
     )
 
 
-def test_image_memory_in_prediction_is_bounded():
+def test_image_memory_in_prediction_is_bounded(monkeypatch):
+    monkeypatch.setattr(inference, "_MOST_VALUES", 2**20)
     sizes = []
 
     class Counting(nn.Flatten):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -65,8 +66,7 @@ class ClassifierDiscrepancy(Alignment):
         if not lam:
             sides = [features.detach() for features in sides]
         outputs = [self.second_head(features) for features in sides]
-        assert source.y is not None  # every source row has a label
-        loss = _task_loss(outputs, source.y, target.y)
+        loss = _task_loss(outputs, cast(Tensor, source.y), target.y)
         with torch.no_grad():
             self.observed[self.name] = _difference(target.output, outputs[1])
         self.observed["second_task_loss"] = loss.detach()
