@@ -12,7 +12,18 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from skdtl import DANN, DDC, DeepTransferClassifier, DeepTransferRegressor, FineTuning
+from skdtl import (
+    ADDA,
+    CDAN,
+    DAN,
+    DANN,
+    DDC,
+    MCD,
+    WDGRL,
+    DeepTransferClassifier,
+    DeepTransferRegressor,
+    FineTuning,
+)
 from skdtl.deep import MMD, Alignment, DomainAdversary
 from skdtl.deep.net import PairedBatches
 
@@ -21,6 +32,10 @@ from .common import two_domains, weights
 # 17 is odd, so that the processes' shares differ in size; the last method's batches leave a process
 # without any row of the target.
 BATCH_SIZE = 17
+# How far the weights may be apart. A noise of one unit in the rows' last digit alone moves those of
+# DAN, whose kernel weights are the solution of a programme, by 7e-5, and those of WDGRL, whose
+# critic learns by Adam, by 1e-3.
+ROUNDING = {"DAN": 3e-4, "WDGRL": 3e-3, "few": 1e-4}
 COMMON = {"hidden_layer_sizes": (16, 8), "max_epochs": 3, "random_state": 0}
 
 
@@ -73,6 +88,11 @@ def methods(factor):
         "plain": (DeepTransferClassifier(**batch), {}),
         "DDC": (DDC(adaptation_width=6, **batch), {}),
         "DANN": (DANN(lam=1.0, **batch), {}),
+        "DAN": (DAN(update_every=2, **sgd), {}),
+        "CDAN": (CDAN(**sgd), {}),
+        "WDGRL": (WDGRL(lam=0.5, **sgd), {}),
+        "ADDA": (ADDA(**sgd), {}),
+        "MCD": (MCD(n_generator_steps=2, **sgd), {}),
         "labelled target": (DeepTransferClassifier([MMD(layers=(0, "output"))], **sgd), {"yt": 1}),
         "critic": (DeepTransferClassifier([Critic(), DomainAdversary()], **sgd), {}),
         "turn": (DeepTransferClassifier([Turn()], **sgd), {}),
@@ -146,14 +166,16 @@ def results(tmp_path_factory):
 def test_two_processes_equal_one_with_twice_the_batch(name, results):
     estimator, options = methods(2)[name]
     expected = fit(estimator, **options)
+    tolerance = ROUNDING.get(name, 1e-5)
     for found, curve in (results[0][name], results[1][name]):
-        np.testing.assert_allclose(curve, expected.loss_curve_, rtol=1e-5)
+        np.testing.assert_allclose(curve, expected.loss_curve_, rtol=tolerance)
         for a, b in zip(found, state(expected), strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=tolerance)
     for a, b in zip(results[0][name][0], results[1][name][0], strict=True):
         np.testing.assert_array_equal(a, b)  # and the processes agree to the bit
     half = fit(methods(1)[name][0], **options)
-    assert not all(np.allclose(a, b, atol=1e-3) for a, b in zip(found, state(half)))
+    apart = [np.abs(a - b).max() for a, b in zip(found, state(half), strict=True)]
+    assert max(apart) > 10 * tolerance
 
 
 @pytest.mark.slow
