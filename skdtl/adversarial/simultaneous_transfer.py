@@ -9,7 +9,7 @@ import torch
 
 from .._params import Int, Real, SequenceOf
 from ..base import Domain
-from ..deep.alignments import DomainConfusion, SoftLabels
+from ..deep.alignments import Alignment, DomainConfusion, SoftLabels
 from ..deep.estimators import (
     LAM,
     LAYERS,
@@ -250,7 +250,7 @@ class SimultaneousTransfer(DeepTransferClassifierBase):
             lr=self.discriminator_lr,
             layers=self.layers,
         )
-        alignments = [confusion]
+        alignments: list[Alignment] = [confusion]
         self.soft_labels_ = None
         if both is not None and target.labelled.any() and self.nu:
             if self.pretrain_epochs != 0:

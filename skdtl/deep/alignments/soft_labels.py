@@ -54,6 +54,8 @@ class SoftLabels(Alignment):
     """
 
     name = "soft_label_loss"
+    means: Tensor
+    counts: Tensor
     needs_classes = True
 
     def __init__(
@@ -88,7 +90,7 @@ class SoftLabels(Alignment):
 
     def before_step(self, source: Activations, target: Activations) -> None:
         """Let the batch's source rows count in the soft labels."""
-        if self.soft_labels is None:
+        if self.soft_labels is None and source.y is not None:
             predictions = (source.output / self.temperature).softmax(1)
             update_class_means(self.means, self.counts, predictions, source.y, self.momentum)
 
