@@ -255,7 +255,7 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
     >>> few = np.where(np.arange(200) < 10, yt, np.nan)
     >>> model = LabelEfficientTransfer(max_epochs=20, random_state=0).fit(Xs, ys, Xt, few)
     >>> model.classes_.tolist()
-    [3, 4]
+    [3.0, 4.0]
     >>> model.score(Xt[10:], yt[10:]) > 0.9
     True
     """

@@ -117,8 +117,8 @@ def test_centres_of_several_batches():
     made.before_step(second, act(-XT, np.array([-1, 0, -1, 0, -1, -1])))
     y = second.y.numpy()
     for k in (0, 1):
-        total = 0.5 * XS[k == YS].sum(0) + 3 * XS[y == k].sum(0)
-        mean = total / (0.5 * (k == YS).sum() + (y == k).sum())
+        then, now = k == YS, k == y
+        mean = (0.5 * XS[then].sum(0) + 3 * XS[now].sum(0)) / (0.5 * then.sum() + now.sum())
         np.testing.assert_allclose(made.source_means[k].numpy(), mean)
     np.testing.assert_allclose(made.source_means[2].numpy(), XS[YS == 2].mean(0))
     mean = (0.5 * XT[2] - XT[1] - XT[3]) / 2.5

@@ -54,6 +54,8 @@ class SoftLabels(Alignment):
     """
 
     name = "soft_label_loss"
+    means: Tensor
+    counts: Tensor
     needs_classes = True
 
     means: Tensor
