@@ -58,9 +58,6 @@ class SoftLabels(Alignment):
     counts: Tensor
     needs_classes = True
 
-    means: Tensor
-    counts: Tensor
-
     def __init__(
         self,
         weight: float = 1.0,
