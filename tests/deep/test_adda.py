@@ -193,6 +193,8 @@ def test_one_step_by_hand(regression):
         clear = parameter.grad.abs().numpy() > 1e-5
         np.testing.assert_allclose(moved[clear], expected.detach().numpy()[clear], atol=1e-4)
     assert len(model.pretrain_history_) == 3 and model.n_iter_ == 1
+    assert model.net_.optimizer_.param_groups[0]["betas"] == (0.5, 0.999)
+    assert source_only.net_.optimizer_.param_groups[0]["betas"] == (0.9, 0.999)
 
 
 @pytest.mark.parametrize("regression", [False, True])
