@@ -207,9 +207,12 @@ class MCD(DeepTransferClassifierBase):
         return [ClassifierDiscrepancy(n_generator_steps=self.n_generator_steps)]
 
     def _inference_network(self, domain: str = "target") -> Network:
-        network = copy.deepcopy(super()._inference_network(domain))
+        network = super()._inference_network(domain)
+        if not any(alignment.has_learnt for alignment in self.net_.alignments_):
+            return network
+        network = copy.deepcopy(network)
         with torch.no_grad():
-            for alignment in self.net_.alignments_:  # none where there was no target
+            for alignment in self.net_.alignments_:
                 pairs = zip(network.head.parameters(), alignment.second_head.parameters())
                 for first, second in pairs:  # the mean of linear classifiers is a linear one
                     first.copy_((first + second) / 2)

@@ -98,8 +98,9 @@ class _Adaptation(DeepTransferEstimator):
 
     def _set_results(self) -> None:
         super()._set_results()
-        for alignment in self.net_.alignments_:  # none without a target
-            self.kernel_weights_ = np.array(alignment.beta)
+        for alignment in self.net_.alignments_:
+            if alignment.observed:  # not without a target
+                self.kernel_weights_ = np.array(alignment.beta)
 
 
 class DAN(_Adaptation, DeepTransferClassifierBase):

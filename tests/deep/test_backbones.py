@@ -382,10 +382,6 @@ def test_image_memory_in_prediction_is_bounded(monkeypatch):
     sizes.clear()
     estimator.predict_proba(many)
     assert max(sizes) == 2**20 // 6400 and sum(sizes) == 300
-    estimator.set_params(batch_size=200)  # what training holds, prediction may hold
-    sizes.clear()
-    estimator.predict_proba(many)
-    assert max(sizes) == 200
 
 
 def test_cross_validation_and_grid_search_take_images():

@@ -136,7 +136,7 @@ def test_mcd_is_the_engine_with_the_discrepancy_and_predicts_by_both_classifiers
         for head in (first, second)
     ]
     mean = (logits[0] + logits[1]) / 2
-    np.testing.assert_allclose(mcd.decision_function(Xt), mean[:, 1] - mean[:, 0], rtol=1e-9)
+    np.testing.assert_allclose(mcd.decision_function(Xt), mean[:, 1] - mean[:, 0], rtol=1e-5)
     assert not np.allclose(mcd.decision_function(Xt), by_hand.decision_function(Xt))
     one = by_hand.decision_function(Xt)  # the network keeps its own classifier
     np.testing.assert_allclose(one, logits[0][:, 1] - logits[0][:, 0], rtol=1e-9)
