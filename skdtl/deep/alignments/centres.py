@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._base import Activations, Alignment, Layers
-from ._class_means import update_class_means
+from ._class_means import ClassMeans
 
 __all__ = ["ClassCentreSimilarity"]
 
@@ -102,9 +103,12 @@ class ClassCentreSimilarity(Alignment):
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the centres."""
         self.widths = self.aligned_widths(widths, n_outputs)
-        for domain in self._compared():
-            self.register_buffer(f"{domain}_counts", torch.zeros(n_outputs))
-            self.register_buffer(f"{domain}_means", torch.zeros(n_outputs, sum(self.widths)))
+        self.kept = nn.ModuleDict(
+            {
+                domain: ClassMeans(n_outputs, sum(self.widths), self.momentum)
+                for domain in self._compared()
+            }
+        )
 
     def before_step(self, source: Activations, target: Activations) -> None:
         """Let the batch's labelled rows count in the centres."""
@@ -112,9 +116,7 @@ class ClassCentreSimilarity(Alignment):
         for name in self._compared():
             domain = domains[name]
             if domain.y is not None:
-                means, counts = self._centres(name)
-                rows = torch.cat(self.aligned(domain), 1)
-                update_class_means(means, counts, rows, domain.y, self.momentum)
+                self._kept(name).update(torch.cat(self.aligned(domain), 1), domain.y)
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the mean entropies, and the labelled rows' cross-entropy, summed over layers."""
@@ -124,9 +126,9 @@ class ClassCentreSimilarity(Alignment):
         unlabelled = unlabelled / unlabelled.sum().clamp(min=1)
         omega = target.output.new_zeros(())
         for name in self._compared():
-            means, counts = self._centres(name)
-            seen = counts > 0
-            for x, centres in zip(self.aligned(target), means.split(self.widths, 1)):
+            kept = self._kept(name)
+            seen = kept.seen()
+            for x, centres in zip(self.aligned(target), kept.means().split(self.widths, 1)):
                 log_p = self._similarities(x, centres, seen).log_softmax(1)
                 # Without any centre yet, all classes are alike, and that says nothing.
                 entropy = -(log_p.exp() * log_p).sum(1) * seen.any()
@@ -148,5 +150,5 @@ class ClassCentreSimilarity(Alignment):
     def _compared(self) -> tuple[str, ...]:
         return ("source", "target") if self.centres == "both" else (self.centres,)
 
-    def _centres(self, domain: str) -> tuple[Tensor, Tensor]:
-        return getattr(self, f"{domain}_means"), getattr(self, f"{domain}_counts")
+    def _kept(self, domain: str) -> ClassMeans:
+        return cast(ClassMeans, self.kept[domain])
