@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-__all__ = ["update_class_means"]
+__all__ = ["ClassMeans"]
 
 
-def update_class_means(
-    means: Tensor, counts: Tensor, rows: Tensor, y: Tensor, momentum: float
-) -> None:
-    """Let the rows of a batch count in running means, in place.
+class ClassMeans(nn.Module):
+    """The mean row of each class over recent batches.
 
     Parameters
     ----------
-    means : Tensor of shape (n_classes, n_features)
-        Of a class without any row yet, 0.
-    counts : Tensor of shape (n_classes,)
-        How many rows stand behind each mean; past ones count less and less.
-    rows : Tensor of shape (n, n_features)
-        The batch, without a gradient.
-    y : Tensor of shape (n,)
-        Class codes, or -1 for a row that is left out.
+    n_classes, n_features : int
+        Their shape.
     momentum : float
-        The factor by which the past counts less in a class of which the batch has rows. A class
-        that is not in the batch keeps its mean and its count, however rare it is.
+        The factor by which the past counts less in a class of which a batch has rows. A class
+        that is not in a batch keeps its mean and its weight, however rare it is.
     """
-    labelled = (y >= 0).to(means.dtype)
-    code = y.clamp(min=0)
-    n = counts.new_zeros(counts.shape).index_add_(0, code, labelled)
-    past = counts * (1 - (1 - momentum) * (n > 0))
-    counts.copy_(past + n)
-    total = counts.clamp(min=1e-12)  # past the first batch of a class it is at least 1
-    means.mul_((past / total)[:, None])
-    means.index_add_(0, code, rows.to(means.dtype) * (labelled / total[code])[:, None])
+
+    sums: Tensor
+    counts: Tensor
+
+    def __init__(self, n_classes: int, n_features: int, momentum: float):
+        super().__init__()
+        self.momentum = momentum
+        # The last entry gathers the rows without a label, whose code is -1.
+        self.register_buffer("sums", torch.zeros(n_classes + 1, n_features))
+        self.register_buffer("counts", torch.zeros(n_classes + 1))
+
+    def update(self, rows: Tensor, y: Tensor) -> None:
+        """Let the rows of a batch count; `y` holds their class codes, -1 where there is none."""
+        code = y.remainder(len(self.counts))
+        new = torch.zeros_like(self.counts).index_add_(0, code, self.counts.new_ones(len(y)))
+        kept = torch.where(new > 0, self.momentum, 1.0).to(new.dtype)
+        self.counts.mul_(kept).add_(new)
+        self.sums.mul_(kept[:, None]).index_add_(0, code, rows.to(self.sums.dtype))
+
+    def means(self) -> Tensor:
+        """Return the means, of shape (n_classes, n_features); 0 for classes without any row."""
+        return self.sums[:-1] / self.counts[:-1, None].clamp(min=1)
+
+    def seen(self) -> Tensor:
+        """Tell of which classes there were rows."""
+        return self.counts[:-1] > 0

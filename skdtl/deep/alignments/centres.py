@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._base import Activations, Alignment, Layers
-from ._class_means import update_class_means
+from ._class_means import ClassMeans
 
 __all__ = ["ClassCentreSimilarity"]
 
@@ -102,9 +103,12 @@ class ClassCentreSimilarity(Alignment):
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the centres."""
         self.widths = self.aligned_widths(widths, n_outputs)
-        for domain in self._compared():
-            self.register_buffer(f"{domain}_counts", torch.zeros(n_outputs))
-            self.register_buffer(f"{domain}_means", torch.zeros(n_outputs, sum(self.widths)))
+        self.kept = nn.ModuleDict(
+            {
+                domain: ClassMeans(n_outputs, sum(self.widths), self.momentum)
+                for domain in self._compared()
+            }
+        )
 
     def before_step(self, source: Activations, target: Activations) -> None:
         """Let the batch's labelled rows count in the centres."""
@@ -112,9 +116,7 @@ class ClassCentreSimilarity(Alignment):
         for name in self._compared():
             domain = domains[name]
             if domain.y is not None:
-                means, counts = self._centres(name)
-                rows = torch.cat(self.aligned(domain), 1)
-                update_class_means(means, counts, rows, domain.y, self.momentum)
+                self._kept(name).update(torch.cat(self.aligned(domain), 1), domain.y)
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the mean entropies, and the labelled rows' cross-entropy, summed over layers."""
@@ -122,31 +124,34 @@ class ClassCentreSimilarity(Alignment):
         rows = len(target.output)
         unlabelled = target.output.new_ones(rows) if y is None else (y < 0).to(target.output.dtype)
         unlabelled = unlabelled / unlabelled.sum().clamp(min=1)
+        kept = [self._kept(name) for name in self._compared()]
+        means = torch.stack([k.means() for k in kept])
+        seen = torch.stack([k.seen() for k in kept])
         omega = target.output.new_zeros(())
-        for name in self._compared():
-            means, counts = self._centres(name)
-            seen = counts > 0
-            for x, centres in zip(self.aligned(target), means.split(self.widths, 1)):
-                log_p = self._similarities(x, centres, seen).log_softmax(1)
-                # Without any centre yet, all classes are alike, and that says nothing.
-                entropy = -(log_p.exp() * log_p).sum(1) * seen.any()
-                omega = omega + (unlabelled * entropy).sum()
-                if name == "target" and y is not None:
-                    code = y.clamp(min=0)
-                    known = (y >= 0) & seen[code]
-                    own = log_p.gather(1, code[:, None])[:, 0]
-                    omega = omega - (own * known).sum() / known.sum().clamp(min=1)
+        for x, centres in zip(self.aligned(target), means.split(self.widths, 2)):
+            log_p = self._similarities(x, centres, seen).log_softmax(2)
+            # Without any centre yet, all classes are alike, and that says nothing.
+            entropy = -(log_p.exp() * log_p).sum(2) * seen.any(1)
+            omega = omega + (unlabelled[:, None] * entropy).sum()
+            if y is not None and self.centres != "source":  # the target's centres come last
+                code = y.clamp(min=0)
+                known = (y >= 0) & seen[-1][code]
+                own = log_p[:, -1].gather(1, code[:, None])[:, 0]
+                omega = omega - (own * known).sum() / known.sum().clamp(min=1)
         return omega
 
     def _similarities(self, x: Tensor, centres: Tensor, seen: Tensor) -> Tensor:
-        """Return similarities over τ; to a class without a centre, as little as can be."""
+        """Return similarities over τ, of the shape (rows, domains, classes).
+
+        To a class without a centre, they are as little as can be.
+        """
         if self.similarity == "cosine":
-            x, centres = F.normalize(x, eps=1e-6), F.normalize(centres, eps=1e-6)
-        similarities = x @ centres.T / self.temperature
+            x, centres = F.normalize(x, eps=1e-6), F.normalize(centres, dim=2, eps=1e-6)
+        similarities = (x @ centres.flatten(0, 1).T / self.temperature).unflatten(1, seen.shape)
         return similarities.masked_fill(~seen, torch.finfo(similarities.dtype).min)
 
     def _compared(self) -> tuple[str, ...]:
         return ("source", "target") if self.centres == "both" else (self.centres,)
 
-    def _centres(self, domain: str) -> tuple[Tensor, Tensor]:
-        return getattr(self, f"{domain}_means"), getattr(self, f"{domain}_counts")
+    def _kept(self, domain: str) -> ClassMeans:
+        return cast(ClassMeans, self.kept[domain])

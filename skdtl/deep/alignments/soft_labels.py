@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ._base import Activations, Alignment
-from ._class_means import update_class_means
+from ._class_means import ClassMeans
 
 __all__ = ["SoftLabels"]
 
@@ -54,8 +54,6 @@ class SoftLabels(Alignment):
     """
 
     name = "soft_label_loss"
-    means: Tensor
-    counts: Tensor
     needs_classes = True
 
     def __init__(
@@ -76,31 +74,27 @@ class SoftLabels(Alignment):
 
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the table of soft labels."""
-        self.register_buffer("counts", torch.zeros(n_outputs))
-        self.register_buffer("means", torch.zeros(n_outputs, n_outputs))
+        self.predicted = ClassMeans(n_outputs, n_outputs, self.momentum)
         if self.soft_labels is not None:
-            given = torch.as_tensor(self.soft_labels, dtype=self.means.dtype)
-            if given.shape != self.means.shape:
+            given = torch.as_tensor(self.soft_labels, dtype=torch.float32)
+            if given.shape != (n_outputs, n_outputs):
                 raise ValueError(
                     f"soft_labels has the shape {tuple(given.shape)}, but there are {n_outputs} "
                     "classes."
                 )
-            self.means.copy_(given)
-            self.counts.fill_(1)
+            self.predicted.update(given, torch.arange(n_outputs))
 
     def before_step(self, source: Activations, target: Activations) -> None:
         """Let the batch's source rows count in the soft labels."""
-        if self.soft_labels is None:
-            assert source.y is not None  # every source row has a label
-            predictions = (source.output / self.temperature).softmax(1)
-            update_class_means(self.means, self.counts, predictions, source.y, self.momentum)
+        if self.soft_labels is None and source.y is not None:
+            self.predicted.update((source.output / self.temperature).softmax(1), source.y)
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the mean cross-entropy to the soft labels over the labelled target rows."""
         if target.y is None:
             return target.output.new_zeros(())
         label = target.y.clamp(min=0)  # -1 stands for none; such rows get no weight below
-        counts = (target.y >= 0) & (self.counts[label] > 0)
+        counts = (target.y >= 0) & self.predicted.seen()[label]
         log_p = (target.output / self.temperature).log_softmax(1)
-        each = -(self.means[label] * log_p).sum(1)
+        each = -(self.predicted.means()[label] * log_p).sum(1)
         return (each * counts).sum() / counts.sum().clamp(min=1)
