@@ -678,7 +678,7 @@ def alternate(runs, turns):
         try:
             quietly(run)
         except Exception as error:
-            errors[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
+            errors[name] = f"{type(error).__name__}: {str(error).splitlines()[-1][:200]}"
     names = [name for name in runs if name not in errors]
     for turn in range(turns):
         for name in names if turn % 2 else reversed(names):
@@ -836,7 +836,7 @@ def predicting(predictors, n_features, n, turns):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--turns", type=int, default=5)
-    arguments.add_argument("--epochs", type=int, default=2)
+    arguments.add_argument("--epochs", type=int, default=3)
     arguments.add_argument("--only", nargs="*", help="methods whose names contain this; no page")
     options = arguments.parse_args()
     torch.set_num_threads(1)

@@ -120,6 +120,13 @@ def test_every_row_is_predicted_in_its_place(n):
     np.testing.assert_allclose(estimator.transform(X), features, rtol=1e-9, atol=1e-12)
 
 
+def test_rows_are_judged_block_by_block(monkeypatch):
+    monkeypatch.setattr(inference, "_FLOAT32_BLOCK", 1000)
+    estimator = fitted()
+    X = many_rows()
+    np.testing.assert_array_equal(estimator.predict(X), in_float64(estimator, X).argmax(axis=1))
+
+
 def test_weights_that_change_after_a_prediction_count():
     estimator = fitted()
     X = many_rows()
