@@ -56,7 +56,7 @@ class ConditionalAdversary(Alignment):
     References
     ----------
     Long, Cao, Wang, Jordan. Conditional adversarial domain adaptation. Advances in Neural
-    Information Processing Systems 31, 2018 (sections 3.1 to 3.3).
+    Information Processing Systems 31, 2018 (section 3).
     """
 
     name = "domain_loss"
