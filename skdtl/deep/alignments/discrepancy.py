@@ -18,10 +18,10 @@ class ClassifierDiscrepancy(Alignment):
     """Discrepancy of two classifiers: move the features to where both say the same.
 
     The alignment has a second classifier on the features of the last hidden layer. Ω is how much
-    the two disagree on target rows: the mean of ``|p - p'|`` over rows and classes. Every batch is used
-    three times: (A) the network and both classifiers learn the labelled rows; (B) the classifiers
-    alone learn them again while they increase λΩ, and so find target rows far from the source;
-    (C) the layers below alone decrease λΩ, `n_generator_steps` times. With λ = 0 the second
+    the two disagree on target rows: the mean of ``|p - p'|`` over rows and classes. Every batch is
+    used three times: (A) the network and both classifiers learn the labelled rows; (B) the
+    classifiers alone learn them again while they increase λΩ, and so find target rows far from the
+    source; (C) the layers below alone decrease λΩ, `n_generator_steps` times. With λ = 0 the second
     classifier learns from features that do not heed it, and B and C are left out.
 
     The history records Ω before the step as ``discrepancy`` and the second classifier's
