@@ -2,7 +2,7 @@
 
 One setting per method for all tasks: the class's defaults, but for the network, the number of
 epochs and the batch size, which are a task's, and for λ, which rises from 0 to the class's default
-by DANN's schedule where the class has it constant. Nothing is tuned on a task.
+by DANN's schedule where the class has it constant. No method is tuned on a task.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def run(script, tasks, description, notes=(), methods=METHODS, groups=None) -> d
     tasks : list of Task
         The columns.
     description : str
-        Heads the page.
+        Heads the page; "5 seeds" in it becomes the number asked for.
     notes : sequence of str
         Lines under the table.
     methods : dict of str to Method
@@ -197,7 +197,8 @@ def run(script, tasks, description, notes=(), methods=METHODS, groups=None) -> d
     # What was found out by reading the table stands below it, and stays.
     before = page.read_text() if page.exists() else ""
     reading = before[before.find("\n## Reading it") :] if "\n## Reading it" in before else ""
-    page.write_text("\n".join([f"# {description}", *lines, *notes]) + "\n" + reading)
+    head = "# " + description.replace("5 seeds", f"{options.seeds} seeds")
+    page.write_text("\n".join([head, *lines, *notes]) + "\n" + reading)
     return {
         (name, task.name): np.array(
             [

@@ -131,7 +131,7 @@ def main():
     lines = [
         f"File: {size / 2**30:.2f} GiB, {n_rows} rows of each domain. "
         f"Limit: {options.limit:g} GiB. "
-        f"One epoch of DDC, linear kernel, batches of {BATCH_SIZE} rows of each domain.",
+        f"One epoch of DDC, linear kernel, batches of {BATCH_SIZE} rows a domain, one thread.",
         "",
         "| | seconds | rows a second | largest memory, MiB |",
         "|---|---|---|---|",

@@ -4,8 +4,8 @@ Reads the folder that SKDTL_DATA names; writes benchmarks/results/deep_pairs.md.
 USPS as 256 columns; reviews: all 12 pairs of the Amazon reviews, each domain standardised by
 itself; expression: ER status from 254 genes, between a cohort measured on Agilent arrays (NKI) and
 two on Affymetrix (VDX, EXPO), each standardised by itself, a missing value being the mean. Accuracy
-over all target rows in percent, for expression balanced accuracy, mean and standard error over 5
-seeds. The target's rows are there in training, its labels never are; the rows "labels: ..." are
+over all target rows in percent, for expression balanced accuracy, mean and standard error over
+5 seeds. The target's rows are there in training, its labels never are; the rows "labels: ..." are
 given 3 labels of each class and scored on the other rows, and "target-trained" learns from one half
 of the target and is scored on the other. "MNIST, resampled" is MNIST with the class frequencies of
 USPS: it needs the target's labels, so it is no task, but shows what different frequencies cost.

@@ -42,7 +42,7 @@ def load(angle, seed):
 
 
 def draw(found, path):
-    """Draw accuracy against angle, a curve per method; labels stand at the curves' ends."""
+    """Draw accuracy against angle, a curve per method that was fitted at every angle."""
     from matplotlib import pyplot as plt
 
     panels = {

@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING
 from ._lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from .adversarial import ADDA, CDAN, DANN, MCC, MCD, MDD, RMAN, ADDARegressor, DANNRegressor
+    from .adversarial import (
+        ADDA,
+        CDAN,
+        DANN,
+        MCC,
+        MCD,
+        MDD,
+        RMAN,
+        ADDARegressor,
+        DANNRegressor,
+        LabelEfficientTransfer,
+        SimultaneousTransfer,
+    )
     from .base import NoTargetWarning
     from .baselines import SourceOnly, TargetOnly
     from .deep import DeepTransferClassifier, DeepTransferRegressor
@@ -107,6 +119,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "JGSA": ".mapping",
         "KLIEP": ".instances",
         "KMM": ".instances",
+        "LabelEfficientTransfer": ".adversarial",
         "LinearOTMapping": ".mapping",
         "MCC": ".adversarial",
         "MCD": ".adversarial",
@@ -120,6 +133,7 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "RMAN": ".adversarial",
         "RULSIF": ".instances",
         "SSTCA": ".mapping",
+        "SimultaneousTransfer": ".adversarial",
         "SourceKFold": ".model_selection",
         "SourceOnly": ".baselines",
         "SubspaceAlignment": ".mapping",

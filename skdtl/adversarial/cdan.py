@@ -27,9 +27,12 @@ class CDAN(DeepTransferClassifierBase):
     for many classes, and where DANN mixes classes up, with hundreds of target rows or more; labels
     in the target are not needed. Don't where the classes' frequencies differ much between the
     domains, nor where the source-only network is about as good as chance in the target: the wrong
-    clusters are then drawn together. It is for classes alone: it conditions on their probabilities,
-    which numbers don't have. Watch ``domain_accuracy`` in ``history_``: near 0.5 at the end, the
-    domains are aligned. Standardise the columns first (StandardScaler in a Pipeline).
+    clusters are then drawn together. A feature that alone predicts the source's labels and is
+    constant in the target is given up where the constant lies between the classes' values, and for
+    most random seeds also where it is the value of one class, which holds DANN fast. It is for
+    classes alone: it conditions on their probabilities, which numbers don't have. Watch
+    ``domain_accuracy`` in ``history_``: near 0.5 at the end, the domains are aligned. Standardise
+    the columns first (StandardScaler in a Pipeline).
 
     Parameters
     ----------
@@ -54,10 +57,11 @@ class CDAN(DeepTransferClassifierBase):
         Which layers' outputs the features are: hidden ones by their index, of which -1 is the
         last, or the network's output; of several, the products have one factor from each.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -111,6 +115,8 @@ class CDAN(DeepTransferClassifierBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 

@@ -87,9 +87,10 @@ class DANN(_Adversarial, DeepTransferClassifierBase):
     enough target rows for a network (hundreds, better thousands); labels in the target are not
     needed. Don't where the classes' frequencies differ much between the domains: to look alike, the
     features must then mix classes up. Nor where a feature that alone predicts the source's labels
-    is constant in the target: the network then hardly gets off it (:class:`~skdtl.DDC` does). Watch
-    ``domain_accuracy`` in ``history_``: near 0.5 at the end, the features are aligned. Standardise
-    the columns first (StandardScaler in a Pipeline).
+    is constant in the target, at the value of one class: the network then hardly gets off it
+    (:class:`~skdtl.DDC` partly does, :class:`~skdtl.CDAN` mostly). Watch ``domain_accuracy`` in
+    ``history_``: near 0.5 at the end, the features are aligned. Standardise the columns first
+    (StandardScaler in a Pipeline).
 
     Parameters
     ----------
@@ -176,6 +177,7 @@ class DANN(_Adversarial, DeepTransferClassifierBase):
     See Also
     --------
     DANNRegressor : The same for numbers.
+    CDAN : The discriminator sees the prediction too.
     DDC : Aligns the means of the features.
     DeepTransferClassifier : Combines alignments.
 

@@ -44,10 +44,11 @@ class MCD(DeepTransferClassifierBase):
     n_generator_steps : int, default=4
         How many steps the layers below make for one of the classifiers, 1 or more.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -102,6 +103,8 @@ class MCD(DeepTransferClassifierBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
@@ -204,9 +207,12 @@ class MCD(DeepTransferClassifierBase):
         return [ClassifierDiscrepancy(n_generator_steps=self.n_generator_steps)]
 
     def _inference_network(self, domain: str = "target") -> Network:
-        network = copy.deepcopy(super()._inference_network(domain))
+        network = super()._inference_network(domain)
+        if not any(alignment.has_learnt for alignment in self.net_.alignments_):
+            return network
+        network = copy.deepcopy(network)
         with torch.no_grad():
-            for alignment in self.net_.alignments_:  # none where there was no target
+            for alignment in self.net_.alignments_:
                 pairs = zip(network.head.parameters(), alignment.second_head.parameters())
                 for first, second in pairs:  # the mean of linear classifiers is a linear one
                     first.copy_((first + second) / 2)

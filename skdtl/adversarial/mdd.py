@@ -28,12 +28,14 @@ class MDD(DeepTransferClassifierBase):
     can matter for a decision. Use it where features may differ between the domains as long as the
     classes' borders don't, and where the source-only network is right for most of the target: the
     target's rows are drawn to the classes that they are predicted to have, right or wrong. Don't
-    where it is not, nor where the classes' frequencies differ much. It is for classes alone: its
-    margin is one between class scores. It needs hundreds of target rows or more, no labels of them.
-    Watch ``margin_disparity`` in ``history_``: near -2.50 at the end (for a `margin` of 4) the
-    second head can't tell the domains apart; well above, raise `lam`; far below, lower it, as the
-    network has then won against the second head by deforming the features. Standardise the columns
-    first (StandardScaler in a Pipeline).
+    where it is not, nor where the classes' frequencies differ much. Nor where a feature that alone
+    predicts the source's labels is constant in the target: the rows of the target are then mostly
+    predicted alike, and the second head finds nothing to contradict (:class:`~skdtl.CDAN` mostly
+    gets off it). It is for classes alone: its margin is one between class scores. It needs hundreds
+    of target rows or more, no labels of them. Watch ``margin_disparity`` in ``history_``: near
+    -2.50 at the end (for a `margin` of 4) the second head can't tell the domains apart; well above,
+    raise `lam`; far below, lower it, as the network has then won against the second head by
+    deforming the features. Standardise the columns first (StandardScaler in a Pipeline).
 
     Parameters
     ----------
@@ -55,10 +57,11 @@ class MDD(DeepTransferClassifierBase):
         Which layers the second head sees: hidden ones by their index, of which -1 is the last,
         or the network's output; of several, all side by side.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -112,6 +115,8 @@ class MDD(DeepTransferClassifierBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 

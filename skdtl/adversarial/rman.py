@@ -27,10 +27,12 @@ class RMAN(DeepTransferClassifierBase):
     than one of whose layers belong to the source alone; for one layer, :class:`~skdtl.CDAN` is the
     same and sees all products where they are few. It needs hundreds of target rows or more, no
     labels of them. Don't where the classes' frequencies differ much between the domains, nor where
-    the source-only network is about as good as chance in the target. It is for classes alone: it
-    conditions on their probabilities, which numbers don't have. Watch ``domain_accuracy`` in
-    ``history_``: near 0.5 at the end, the domains are aligned. Standardise the columns first
-    (StandardScaler in a Pipeline).
+    the source-only network is about as good as chance in the target. A feature that alone predicts
+    the source's labels and is constant in the target is given up where the constant lies between
+    the classes' values, and for most random seeds also where it is the value of one class, which
+    holds DANN fast. It is for classes alone: it conditions on their probabilities, which numbers
+    don't have. Watch ``domain_accuracy`` in ``history_``: near 0.5 at the end, the domains are
+    aligned. Standardise the columns first (StandardScaler in a Pipeline).
 
     Parameters
     ----------
@@ -51,10 +53,11 @@ class RMAN(DeepTransferClassifierBase):
         Which layers the products have a factor from, besides the prediction: hidden ones by their
         index, of which -1 is the last, or the network's output. The network needs to have them.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100, 100)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -108,6 +111,8 @@ class RMAN(DeepTransferClassifierBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 

@@ -110,7 +110,7 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
     # What the network's architecture hangs on: parameters, and attributes that a fit has set.
     # ``load_weights``, ``warm_start`` and ``partial_fit`` compare the former and keep the latter.
     _network_params: ClassVar[tuple[str, ...]] = ("module", "hidden_layer_sizes", "activation")
-    _network_attributes: ClassVar[tuple[str, ...]] = ()
+    _network_attributes: ClassVar[tuple[str, ...]] = ("input_shape_",)
 
     # While a warm-started fit runs, the net of the last one.
     _last_net: DeepNet | None = None
@@ -174,7 +174,7 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
         For ``load_weights`` and the first call of ``partial_fit``. A method whose network is not
         what ``_network(rows, seeds)`` makes overrides it. It may rely on the parameters, on
         ``n_features_in_`` and ``classes_``, and on the attributes named in
-        ``_network_attributes``; `rows` tells no more than the shape of a row.
+        ``_network_attributes``; `rows` tells no more than how many columns there are.
         """
         return self._network(rows, seeds)
 
@@ -185,7 +185,7 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
             self._check_continues(before, "warm_start=True goes on from the last fit")
             for name in self._network_attributes:
                 if name in before:
-                    setattr(self, name, before[name])
+                    setattr(self, name, before[name])  # what was chosen stands
             self._last_net = before["net_"]
         if self.validation_fraction:
             # A copy: a RandomState that is drawn from twice would change the other seeds.
@@ -203,12 +203,18 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
                 f"{what}, which had {before['n_features_in_']} features, but now Xs has "
                 f"{self.n_features_in_}."
             )
-        for name in ("classes_", "feature_names_in_"):
+        shape, old_shape = (mapping.get("input_shape_") for mapping in (vars(self), before))
+        if shape != old_shape:
+            raise ValueError(
+                f"{what}, whose samples had the shape {old_shape or (self.n_features_in_,)}, but "
+                f"now Xs has samples of shape {shape or (self.n_features_in_,)}."
+            )
+        for name in ("classes_", "feature_names_in_", *self._network_attributes):
             new, old = (mapping.get(name) for mapping in (vars(self), before))
             if new is not None and old is not None and not np.array_equal(new, old):
-                word = name.rstrip("_").removesuffix("_in").replace("_", " ")
                 raise ValueError(
-                    f"{what}, whose {word} were {old.tolist()}, but now they are {new.tolist()}."
+                    f"{what}, whose {name} was {np.asarray(old).tolist()}, but now it is "
+                    f"{np.asarray(new).tolist()}."
                 )
         self._check_architecture(before["_architecture"], what)
 
@@ -382,9 +388,7 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
         """Make the net that trains a network, ready for the first step."""
         device = self._device()
         with seeded(seeds["alignments"], device):
-            alignments = initialized_alignments(
-                alignments, network.widths, network.head.out_features
-            )
+            alignments = initialized_alignments(alignments, network.widths, network.n_outputs)
         if self._last_net is not None:
             for new, old in zip(alignments, self._last_net.alignments_):
                 if _shapes(new) == _shapes(old) and type(new) is type(old):
@@ -415,12 +419,14 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
         self, net: DeepNet, source: Domain, target: Domain | None, seeds, epochs: int | None = None
     ) -> None:
         """Train a net on rows, and validate it by those that are held out of them."""
-        batches = self._batches(source, target, (seeds["source"], seeds["target"]))
+        batches = self._paired_batches(source, target, (seeds["source"], seeds["target"]))
         if source.held_out is not None and len(source.held_out):
             held_out = target and target.held_out
             # Their order is drawn once: every epoch is judged by the same batches.
             validation = (seeds["validation"], seeds["validation"] + 1)
-            batches.held_out = self._batches(source.held_out, held_out, validation, repeat=True)
+            batches.held_out = self._paired_batches(
+                source.held_out, held_out, validation, repeat=True
+            )
         n_past = len(net.history)
         if net.module_.is_deterministic() and not any(_foreign(a) for a in net.alignments_):
             net.partial_fit(batches, epochs=epochs)
@@ -431,7 +437,9 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
             epoch["batches"] = []
         self.interrupted_ = net.interrupted_
 
-    def _batches(self, source: Domain, target: Domain | None, seeds, **options) -> PairedBatches:
+    def _paired_batches(
+        self, source: Domain, target: Domain | None, seeds, **options
+    ) -> PairedBatches:
         return PairedBatches(
             (source.X, self._label_tensor(source)),
             target and (target.X, self._label_tensor(target)),

@@ -132,7 +132,6 @@ class Network(nn.Module):
 
     def __init__(self, layers: Sequence[nn.Module], n_outputs: int, example: Tensor):
         super().__init__()
-        self.input_shape = tuple(example.shape[1:])
         self.layers = nn.ModuleList(layers)
         self.layers.eval()
         with torch.no_grad():
@@ -180,9 +179,14 @@ class Network(nn.Module):
                 layer.eval()
         return self
 
+    @property
+    def n_outputs(self) -> int:
+        """How many columns the output has while the network trains."""
+        return self.head.out_features
+
     def is_deterministic(self) -> bool:
         """Tell whether a training step surely draws no random number."""
-        known = (*_DETERMINISTIC, *ACTIVATIONS.values(), Network)
+        known = (*_DETERMINISTIC, *ACTIVATIONS.values(), type(self))
         return all(type(module) in known for module in self.modules())
 
 

@@ -74,7 +74,6 @@ class WeightsMixin:
                 for name in self._network_attributes
                 if hasattr(self, name)
             },
-            "input_shape": list(network.input_shape),
             "widths": list(network.widths),
             "alignments": [type(alignment).__name__ for alignment in net.alignments_],
             "n_features_in_": int(self.n_features_in_),
@@ -146,17 +145,17 @@ class WeightsMixin:
             self._y_mean, self._y_scale = map(float, header["label_scale"])
         for key in self._network_attributes:
             if key in header["attributes"]:
-                setattr(self, key, header["attributes"][key])
+                setattr(self, key, _attribute(header["attributes"][key]))
 
         seeds = dict.fromkeys(self._seeds(0), 0)  # the weights will be replaced
         try:
-            rows = np.zeros((2, *map(int, header["input_shape"])), dtype=np.float32)
+            rows = np.zeros((2, self.n_features_in_), dtype=np.float32)
             y = np.zeros(2, dtype=int)
             network: Network = self._rebuild_network(Domain(rows, y, y == 0, y + 1), seeds)
         except (RuntimeError, MemoryError) as error:
             raise ValueError(
-                f"{_name(path)} was saved by a network for rows of shape "
-                f"{header['input_shape']}, which this {name} can't make: {error}"
+                f"{_name(path)} holds a network for {self.n_features_in_} features, which this "
+                f"{name} can't make: {error}"
             ) from error
         if list(network.widths) != header["widths"]:
             raise ValueError(
@@ -231,6 +230,13 @@ def _plain(value):
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _attribute(value):
+    """Return what `_plain` has made plain: a table for nested lists, a tuple for others."""
+    if isinstance(value, list):
+        return np.array(value) if value and isinstance(value[0], list) else tuple(value)
+    return value
 
 
 def _described_classes(classes: np.ndarray) -> dict[str, Any]:

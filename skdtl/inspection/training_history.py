@@ -248,7 +248,7 @@ def _columns(history) -> dict[str, np.ndarray]:
         name
         for epoch in history
         for name, value in epoch.items()
-        if type(value) is not bool
+        if not isinstance(value, bool)
         and isinstance(value, numbers.Real)
         and name not in BOOKKEEPING
         and not name.endswith("_batch_count")

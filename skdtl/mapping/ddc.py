@@ -34,7 +34,11 @@ class _Confusion(DeepTransferEstimator):
         "adaptation_width",
         "adaptation_layer",
     )
-    _network_attributes: ClassVar[tuple[str, ...]] = ("adaptation_layer_", "adaptation_width_")
+    _network_attributes: ClassVar[tuple[str, ...]] = (
+        *DeepTransferEstimator._network_attributes,
+        "adaptation_layer_",
+        "adaptation_width_",
+    )
     adaptation_width_: int
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,

@@ -121,10 +121,11 @@ class JAN(_JointAdaptation, DeepTransferClassifierBase):
     output_bandwidth : float or None, default=0.92
         σ of the output's one Gaussian, more than 0. None means the median distance.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -178,6 +179,8 @@ class JAN(_JointAdaptation, DeepTransferClassifierBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
@@ -201,13 +204,14 @@ class JAN(_JointAdaptation, DeepTransferClassifierBase):
     training begins as JAN's. Hidden layers have several Gaussians, as published implementations do,
     around the paper's median heuristic, with the median of every batch, because the features' scale
     changes while they are learnt; so no scaling of the features changes the joint MMD. The output's
-    width is fixed as theirs is: with the median distance the features collapsed into a point at a λ
-    of 20, and of two classes about half of all pairs agree, so that a median distance of
-    probabilities is either nearly 0 or nearly the greatest possible. In our trials (rotated digits)
-    a constant λ of 5, at which DDC's features collapsed into a point, and even 20 did no such harm.
-    With `adversarial` the history's ``train_loss`` holds minus the joint MMD, at full strength. The
-    paper fine-tunes a convolutional network; here the network is trained from the start. Labelled
-    target rows join the task loss.
+    width is fixed as theirs is: with the median distance a λ of 20 made the features collapse, and
+    of two classes about half of all pairs agree, so that a median distance of probabilities is
+    either nearly 0 or nearly the greatest possible. On rotated digits a constant λ of 5, at which
+    DDC's features collapsed into a point, and even 20 made no such harm here; but on digits moved
+    by a pixel 20 was too much, and the accuracy fell below that of λ = 0. With `adversarial` the
+    history's ``train_loss`` holds minus the joint MMD, at full strength. The paper fine-tunes a
+    convolutional network; here the network is trained from the start. Labelled target rows join the
+    task loss.
 
     References
     ----------
@@ -259,10 +263,11 @@ class JANRegressor(_JointAdaptation, DeepTransferRegressorBase):
     output_bandwidth : float or None, default=0.92
         σ of the output's one Gaussian, more than 0. None means the median distance.
     module : nn.Module, callable or None, default=None
-        A backbone of your own, from rows (float32, one per sample) to features. An instance keeps
-        its weights, pre-trained ones for example, and is copied, never changed; a class or
-        another callable is called with the number of features and returns one. None means fully
-        connected layers.
+        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
+        pre-trained ones for example, and is copied, never changed; a class
+        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
+        where X has more than two dimensions with the shape of a sample, and returns one. None means
+        fully connected layers.
     hidden_layer_sizes : sequence of int, default=(100,)
         The widths of the fully connected hidden layers, 1 or more each; used where `module` is
         None.
@@ -314,6 +319,8 @@ class JANRegressor(_JointAdaptation, DeepTransferRegressorBase):
         The number of epochs.
     n_features_in_ : int
         The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
@@ -337,9 +344,10 @@ class JANRegressor(_JointAdaptation, DeepTransferRegressorBase):
     training begins as JAN's. Hidden layers have several Gaussians, as published implementations do,
     around the paper's median heuristic, with the median of every batch, because the features' scale
     changes while they are learnt; so no scaling of the features changes the joint MMD. The output's
-    width is fixed as theirs is, since labels are standardised. In our trials (rotated digits) a
-    constant λ of 5, at which DDC's features collapsed into a point, and even 20 did no such harm.
-    With `adversarial` the history's ``train_loss`` holds minus the joint MMD, at full strength. The
+    width is fixed as theirs is, since labels are standardised. On rotated digits a constant λ of 5,
+    at which DDC's features collapsed into a point, and even 20 made no such harm here; but on
+    digits moved by a pixel 20 was too much, and the accuracy fell below that of λ = 0. With
+    `adversarial` the history's ``train_loss`` holds minus the joint MMD, at full strength. The
     paper fine-tunes a convolutional network; here the network is trained from the start. Labelled
     target rows join the task loss.
 

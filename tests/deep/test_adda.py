@@ -193,6 +193,8 @@ def test_one_step_by_hand(regression):
         clear = parameter.grad.abs().numpy() > 1e-5
         np.testing.assert_allclose(moved[clear], expected.detach().numpy()[clear], atol=1e-4)
     assert len(model.pretrain_history_) == 3 and model.n_iter_ == 1
+    assert model.net_.optimizer_.param_groups[0]["betas"] == (0.5, 0.999)
+    assert source_only.net_.optimizer_.param_groups[0]["betas"] == (0.9, 0.999)
 
 
 @pytest.mark.parametrize("regression", [False, True])
@@ -366,3 +368,14 @@ def test_rotated_digits():
     model = ADDA(**options).fit(Xs, ys, Xt)
     plain = ADDA(0.0, **options).fit(Xs, ys, Xt).score(Xt, yt)
     assert model.score(Xt, yt) > plain + 0.05
+
+
+def test_a_warm_start_goes_on_with_both_encoders():
+    Xs, ys, Xt, _ = two_domains()
+    options = {**SMALL, "warm_start": True}
+    first = ADDA(**options).fit(Xs, ys, Xt)
+    before = first.transform(Xt, "source"), first.transform(Xt, "target")
+    still = copy.deepcopy(first).set_params(lr=1e-30, target_lr=1e-30).fit(Xs, ys, Xt)
+    np.testing.assert_allclose(still.transform(Xt, "source"), before[0], atol=1e-6)
+    np.testing.assert_allclose(still.transform(Xt, "target"), before[1], atol=1e-6)
+    assert np.abs(before[0] - before[1]).max() > 1e-3

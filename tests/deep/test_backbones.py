@@ -25,7 +25,7 @@ from skdtl import (
     split_domains,
     stack,
 )
-from skdtl.deep import MMD, LeNet, ResNet, SpectrumNet
+from skdtl.deep import MMD, LeNet, ResNet, SpectrumNet, inference
 from skdtl.deep.net import Network, split_layers
 
 from .common import SMALL, same_weights, two_domains, weights
@@ -95,6 +95,8 @@ def test_a_residual_block_is_its_shortcut_plus_a_change():
     first, second = (p for p in module if type(p).__name__ == "_Residual")
     x = torch.randn(2, 4, 8, 8, dtype=torch.float64)
     torch.testing.assert_close(first(x), (x + first.change(x)).clamp(min=0))
+    inside = first.change[1](first.change[0](x)).clamp(min=0)
+    torch.testing.assert_close(first.change(x), first.change[4](first.change[3](inside)))
     assert second(x).shape == (2, 8, 4, 4)
     change, short = second.change(x), second.shortcut(x)
     torch.testing.assert_close(second(x), (change + short).clamp(min=0))
@@ -127,6 +129,16 @@ def test_layers_of_a_backbone_are_cut_at_their_weights(k):
     if blocks:  # a block is a layer, with its pooling where it is the last
         assert [layer[0] for layer in layers[1:]] == blocks
     assert all(any(p.ndim > 1 for p in layer.parameters()) for layer in layers)
+
+
+def test_a_network_that_draws_no_random_numbers_is_known():
+    x = torch.ones(1, 64)
+    fold = nn.Unflatten(1, (1, 8, 8))
+    for module in (LeNet(64, image_shape=(8, 8)), SpectrumNet(64)):
+        assert Network(split_layers(module), 2, x).is_deterministic()
+        dropping = nn.Sequential(*module, nn.Dropout(0.5))
+        assert not Network(split_layers(dropping), 2, x).is_deterministic()
+    assert Network([nn.Sequential(fold, nn.BatchNorm2d(1))], 2, x).is_deterministic()
 
 
 def test_parts_of_a_backbone_are_a_plain_sequential():
@@ -225,7 +237,7 @@ def test_the_pixels_keep_their_places():
         def forward(self, x):
             return x[:, 1, 2, :1]
 
-    Xs, ys, Xt, _ = images(shape=(2, 4, 5))
+    Xs, ys, Xt, _ = images(shape=(2, 5, 4))
     estimator = dann(Corner()).fit(Xs, ys, Xt)
     np.testing.assert_array_equal(estimator.transform(Xt), Xt[:, 1, 2, :1])
     moved = np.moveaxis(np.ascontiguousarray(np.moveaxis(Xt, 1, -1)), -1, 1)  # a strided view
@@ -355,7 +367,8 @@ def test_predictions_do_not_depend_on_what_is_predicted_together():
     )
 
 
-def test_image_memory_in_prediction_is_bounded():
+def test_image_memory_in_prediction_is_bounded(monkeypatch):
+    monkeypatch.setattr(inference, "_MOST_VALUES", 2**20)
     sizes = []
 
     class Counting(nn.Flatten):
@@ -363,17 +376,12 @@ def test_image_memory_in_prediction_is_bounded():
             sizes.append(len(x))
             return super().forward(x)
 
-    Xs, ys, Xt, _ = images(shape=(1, 40, 40))
+    Xs, ys, Xt, _ = images(shape=(1, 80, 80))
     estimator = dann(Counting()).fit(Xs, ys, Xt)
-    network = estimator.net_.module_
+    many = np.tile(Xt, (10, 1, 1, 1))
     sizes.clear()
-    estimator.predict(np.tile(Xt, (30, 1, 1, 1)))
-    assert max(sizes) == 2**20 // 1600 and sum(sizes) == 900
-    estimator.set_params(batch_size=800)
-    sizes.clear()
-    estimator.predict(np.tile(Xt, (30, 1, 1, 1)))
-    assert max(sizes) == 800
-    assert isinstance(network, Network)
+    estimator.predict_proba(many)
+    assert max(sizes) == 2**20 // 6400 and sum(sizes) == 300
 
 
 def test_cross_validation_and_grid_search_take_images():

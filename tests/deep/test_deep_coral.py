@@ -117,7 +117,7 @@ def test_lambda_zero_moderate_and_large_are_three_different_networks():
     apart, task = (
         [net.history_[-1][name] for net in nets.values()] for name in ("coral", "task_loss")
     )
-    assert apart[0] > 2 * apart[1] > 2 * apart[2]
+    assert apart[0] > 1.5 * apart[1] > 1.5 * apart[2]
     # The encoder learns its task where the alignment leaves it room.
     assert task[1] < task[0] + 0.2 < 0.5 < task[2]
 

@@ -435,9 +435,9 @@ def test_a_warm_start_with_other_classes_columns_or_layers_is_an_error():
     before, attributes = weights(estimator), dict(vars(estimator))
     renamed = [frame.rename(columns={"a": "A"}) for frame in frames]
     for change, data, pattern in (
-        ({}, (Xs, ys + 1, Xt), r"classes were \[0, 1\], but now they are \[1, 2\]"),
+        ({}, (Xs, ys + 1, Xt), r"classes_ was \[0, 1\], but now it is \[1, 2\]"),
         ({}, (Xs[:, :4], ys, Xt[:, :4]), "had 5 features, but now Xs has 4"),
-        ({}, (renamed[0], ys, renamed[1]), r"feature names were \['a', .*are \['A', "),
+        ({}, (renamed[0], ys, renamed[1]), r"feature_names_in_ was \['a', .*is \['A', "),
         ({"hidden_layer_sizes": (8,)}, (Xs, ys, Xt), r"hidden_layer_sizes=\[16\], .* is \[8\]"),
         ({"activation": "tanh"}, (Xs, ys, Xt), "activation='relu', but here it is 'tanh'"),
         ({"module": nn.Linear(5, 16)}, (Xs, ys, Xt), "hidden_layer_sizes|module"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -15,8 +17,17 @@ from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
-from skdtl import DANN, DDC, DANNRegressor, DeepTransferClassifier, DeepTransferRegressor
+from skdtl import (
+    ADDA,
+    DANN,
+    DDC,
+    DANNRegressor,
+    DeepTransferClassifier,
+    DeepTransferRegressor,
+    NoTargetWarning,
+)
 from skdtl.deep import MMD, DomainAdversary
+from skdtl.deep.net import Network
 from skdtl.utils import all_estimators
 
 from ..common import assert_same, is_deep, make, make_data, outputs, parameters, partly_labelled
@@ -133,6 +144,49 @@ def test_weights_trained_with_running_statistics_or_shared_memory(path):
     assert inner.second is inner.third
 
 
+class _TwoHeads(Network):
+    """A network that differs from the usual one by a second head."""
+
+    def __init__(self, first, turned):
+        nn.Module.__init__(self)
+        self.widths, self.layers, self.head = first.widths, first.layers, first.head
+        self.second_head = copy.deepcopy(first.head)
+        self.turned = turned
+
+    def activations(self, x):
+        features, output = super().activations(x)
+        return features, output + self.second_head(features[-1][:, list(self.turned)])
+
+
+class TwoHeads(DANN):
+    """A method with a network and a choice of its own, as ``_rebuild_network`` is for."""
+
+    _network_attributes = ("turned_",)
+
+    def _fit(self, source, target):
+        seeds = self._seeds()
+        if self._last_net is None:
+            self.turned_ = tuple(range(self.hidden_layer_sizes[-1]))[::-1]
+        network = self._rebuild_network(source, seeds)
+        self.net_ = self._train(network, source, target, seeds)
+        self._set_results()
+
+    def _rebuild_network(self, rows, seeds):
+        return _TwoHeads(self._network(rows, seeds), self.turned_)
+
+
+def test_a_method_with_a_network_of_its_own(path):
+    Xs, ys, Xt, _ = two_domains()
+    fitted = TwoHeads(**SMALL).fit(Xs, ys, Xt)
+    assert not hasattr(fitted, "partial_fit")
+    fitted.save_weights(path)
+    loaded = TwoHeads(**SMALL, warm_start=True).load_weights(path)
+    assert isinstance(loaded.net_.module_, _TwoHeads) and loaded.turned_ == fitted.turned_
+    assert_same(outputs(fitted, Xt), outputs(loaded, Xt))
+    loaded.turned_ = tuple(range(16))
+    assert loaded.fit(Xs, ys, Xt).turned_ == tuple(range(16))
+
+
 def test_loading_draws_no_random_numbers(path):
     Xs, ys, Xt, _ = two_domains()
     DANN(**SMALL).fit(Xs, ys, Xt).save_weights(path)
@@ -200,7 +254,11 @@ def test_a_module_of_another_shape_is_refused(path):
     refused(DANN(**SMALL), path, "module='one of its own', but here it is None|hidden_layer_sizes")
     wide = lambda n: nn.Linear(n, 9)  # noqa: E731
     refused(DANN(module=wide, **SMALL), path, r"layers are \[6, 3\] wide, .* are \[9\] wide")
-    refused(DANN(module=nn.Linear(2, 3), **SMALL), path, r"rows of shape \[5\]")
+    refused(
+        DANN(module=nn.Linear(2, 3), **SMALL),
+        path,
+        "a network for 5 features, which this DANN can't make",
+    )
 
 
 def test_other_alignments_are_refused(path):
@@ -239,10 +297,11 @@ def test_damaged_files_are_refused(path):
             {"classes": {"classes_": {"dtype": "<i8", "values": [0, 1, 2]}}},
             r"head.bias is .* \[2\], .* \[3\]",
         ),
-        ({"n_features_in_": 4}, "layers|lacks|shape"),
+        ({"n_features_in_": 4}, r"\[16, 5\], but here it is .* \[16, 4\]"),
+        ({"n_features_in_": -1}, "negative"),
+        ({"n_features_in_": 10**15}, "1000000000000000 features, which this DANN can't make"),
         ({"n_features_in_": "many"}, "many"),
-        ({"input_shape": [4]}, "rows of shape"),
-        ({"input_shape": None}, "damaged: TypeError"),
+        ({"n_features_in_": None}, "damaged: TypeError"),
         ({"widths": [3]}, r"layers are \[3\] wide"),
     ):
         refused(DANN(**SMALL), rewritten(path, header), pattern)
@@ -285,3 +344,19 @@ def test_without_safetensors_the_error_names_the_extra(path):
         assert line == (
             f"{name} needs safetensors, which is not installed: pip install 'skdtl[deep]'"
         )
+
+
+def test_an_encoder_for_each_domain_comes_back(tmp_path):
+    Xs, ys, Xt, _ = two_domains()
+    for target, n_encoders in ((Xt, 2), (None, 1)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NoTargetWarning)
+            adda = ADDA(**SMALL).fit(Xs, ys, target)
+        assert adda.n_encoders_ == n_encoders
+        adda.save_weights(tmp_path / "adda.safetensors")
+        again = ADDA(**SMALL).load_weights(tmp_path / "adda.safetensors")
+        assert again.n_encoders_ == n_encoders
+        for domain in ("source", "target"):
+            np.testing.assert_array_equal(again.transform(Xt, domain), adda.transform(Xt, domain))
+        different = not np.array_equal(adda.transform(Xt, "source"), adda.transform(Xt, "target"))
+        assert different == (n_encoders == 2)

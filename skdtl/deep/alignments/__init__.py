@@ -2,8 +2,10 @@
 
 from ._base import Activations, Alignment, Step
 from .adversary import DomainAdversary, reverse_gradient
+from .centres import ClassCentreSimilarity
 from .class_confusion import MinimumClassConfusion
 from .conditional import ConditionalAdversary
+from .confusion import DomainConfusion
 from .coral import CorrelationAlignment
 from .discrepancy import ClassifierDiscrepancy
 from .entropy import TargetEntropy
@@ -12,6 +14,7 @@ from .joint_mmd import JointMMD
 from .margin import MarginDisparity
 from .mmd import MMD
 from .multi_kernel_mmd import MultiKernelMMD
+from .soft_labels import SoftLabels
 from .transport import JointTransport
 from .wasserstein import WassersteinCritic
 
@@ -19,16 +22,19 @@ __all__ = [
     "MMD",
     "Activations",
     "Alignment",
+    "ClassCentreSimilarity",
     "ClassifierDiscrepancy",
     "ConditionalAdversary",
     "CorrelationAlignment",
     "DomainAdversary",
+    "DomainConfusion",
     "InvertedLabels",
     "JointMMD",
     "JointTransport",
     "MarginDisparity",
     "MinimumClassConfusion",
     "MultiKernelMMD",
+    "SoftLabels",
     "Step",
     "TargetEntropy",
     "WassersteinCritic",

@@ -60,6 +60,7 @@ class ConditionalAdversary(Alignment):
     """
 
     name = "domain_loss"
+    needs_classes = True
 
     def __init__(
         self,
@@ -88,11 +89,6 @@ class ConditionalAdversary(Alignment):
 
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the discriminator, and the matrices of a randomized map."""
-        if n_outputs < 2:
-            raise ValueError(
-                "ConditionalAdversary needs class probabilities, but the network has one output: "
-                "it is for classifiers."
-            )
         factors = [*self.aligned_widths(widths, n_outputs), n_outputs]
         width = math.prod(factors)
         self.randomized = self.map == "randomized" or (self.map == "auto" and width > _MOST_COLUMNS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,7 @@ class ClassifierDiscrepancy(Alignment):
 
     name = "discrepancy"
     needs_classes = True
+    has_learnt: Tensor
 
     def __init__(self, weight: float = 1.0, n_generator_steps: int = 4):
         super().__init__(weight)
@@ -54,6 +56,8 @@ class ClassifierDiscrepancy(Alignment):
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the second classifier."""
         self.second_head = nn.Linear(widths[-1], n_outputs)
+        # Whether the second classifier has learnt: without a target it does not.
+        self.register_buffer("has_learnt", torch.zeros((), dtype=torch.bool))
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the mean difference of the two classifiers' probabilities on the target."""
@@ -65,8 +69,8 @@ class ClassifierDiscrepancy(Alignment):
         if not lam:
             sides = [features.detach() for features in sides]
         outputs = [self.second_head(features) for features in sides]
-        assert source.y is not None  # every source row has a label
-        loss = _task_loss(outputs, source.y, target.y)
+        loss = _task_loss(outputs, cast(Tensor, source.y), target.y)
+        self.has_learnt.fill_(True)
         with torch.no_grad():
             self.observed[self.name] = _difference(target.output, outputs[1])
         self.observed["second_task_loss"] = loss.detach()

@@ -94,10 +94,10 @@ class JointMMD(Alignment):
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the adversarial maps."""
         if self.adversarial:
-            maps = [nn.Linear(width, width) for width in self.aligned_widths(widths, n_outputs)]
+            aligned = self.aligned_widths(widths, n_outputs)
+            maps = [nn.Linear(n, n, bias=False) for n in aligned]  # no distance sees a bias
             for linear in maps:
                 nn.init.eye_(linear.weight)
-                nn.init.zeros_(linear.bias)
             self.maps = nn.ModuleList(maps)
 
     def forward(self, source: Activations, target: Activations) -> Tensor:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ._base import Activations, Alignment, Layers
 from .adversary import discriminator, reverse_gradient
@@ -47,6 +46,7 @@ class MarginDisparity(Alignment):
     """
 
     name = "margin_disparity"
+    needs_classes = True
 
     def __init__(
         self,
@@ -63,11 +63,6 @@ class MarginDisparity(Alignment):
 
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the adversarial head."""
-        if n_outputs < 2:
-            raise ValueError(
-                "MarginDisparity needs class scores, but the network has one output: it is for "
-                "classifiers."
-            )
         width = sum(self.aligned_widths(widths, n_outputs))
         self.head = discriminator(width, self.hidden_layer_sizes, n_outputs)
 
@@ -83,12 +78,10 @@ class MarginDisparity(Alignment):
 
     def _disparity(self, source: Activations, target: Activations, lam: float | None) -> Tensor:
         xs, xt = (torch.cat(self.aligned(domain), 1) for domain in (source, target))
-        x = torch.cat([xs, xt])
-        scores = self.head(x if lam is None else reverse_gradient(x, lam))
-        scores_s, scores_t = scores.split_with_sizes([len(xs), len(xt)])
-        agree = -F.cross_entropy(scores_s, source.output.argmax(1))
-        predicted = target.output.argmax(1, keepdim=True)
-        # log(1 - p') by the scores of all other classes: where p' is 1 in floating point, 1 - p'
-        # would be 0.
-        others = scores_t.scatter(1, predicted, -torch.inf).logsumexp(1)
-        return self.margin * agree + (others - scores_t.logsumexp(1)).mean()
+        x, n = torch.cat([xs, xt]), len(xs)
+        log_p = self.head(x if lam is None else reverse_gradient(x, lam)).log_softmax(1)
+        predicted = torch.cat([source.output, target.output]).argmax(1, keepdim=True)
+        agree = log_p[:n].gather(1, predicted[:n])
+        # log(1 - p') as the sum over all other classes: where p' rounds to 1, 1 - p' would be 0.
+        disagree = log_p[n:].scatter(1, predicted[n:], -torch.inf).logsumexp(1)
+        return self.margin * agree.mean() + disagree.mean()
