@@ -211,6 +211,29 @@ class CDAN(SourceOnly):
         return domain_loss(self.discriminator(Reverse.apply(joint))[:, 0], len(xs))
 
 
+class DomainConfusion(SourceOnly):
+    """A discriminator trained in turn, whose answers the network makes uniform."""
+
+    def __init__(self):
+        self.discriminator = mlp(WIDTH, 100, 1)
+        self.optimizer = adam(self.discriminator.parameters())
+
+    def before(self, xs, xt):
+        self.discriminator.requires_grad_(True)
+        logits = self.discriminator(torch.cat([xs, xt]))[:, 0]
+        loss, self.values = domain_loss(logits, len(xs))
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.discriminator.requires_grad_(False)
+
+    def penalty(self, xs, xt, zs, zt, ys):
+        logits = self.discriminator(torch.cat([xs, xt]))[:, 0]
+        each = F.softplus(logits) - logits / 2
+        confusion = (each[: len(xs)].mean() + each[len(xs) :].mean()) / 2
+        return confusion, (confusion, *self.values)
+
+
 class WDGRL(SourceOnly):
     """A critic with a gradient penalty, five steps for one of the network."""
 
@@ -403,6 +426,15 @@ def bare_adda(data, n_epochs):
         discriminator.requires_grad_(True)
         seen.append([fooled.item(), task.item(), *(value.item() for value in values)])
     return np.mean(seen, axis=0)[0]
+
+
+def bare_simultaneous(data, n_epochs):
+    """Train the source's network for its soft labels, then one with domain confusion.
+
+    No target row has a label here, so that no soft label is used.
+    """
+    bare(SourceOnly)(data, n_epochs)
+    return bare(DomainConfusion)(data, n_epochs)
 
 
 # --- skdtl ----------------------------------------------------------------------------------------
@@ -653,6 +685,9 @@ add(
         tail=("ADDA",),
     ),
 )
+
+
+add("SimultaneousTransfer", "SimultaneousTransfer", {"lam": 1.0}, bare_simultaneous)
 
 
 # --- measuring ------------------------------------------------------------------------------------
