@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ._base import Activations, Alignment, Layers
 
-__all__ = ["DomainAdversary", "discriminator", "domain_loss", "reverse_gradient"]
+__all__ = ["DomainAdversary", "domain_loss", "fully_connected", "reverse_gradient"]
 
 
 class _Reverse(torch.autograd.Function):
@@ -29,10 +29,10 @@ def reverse_gradient(x: Tensor, lam: float) -> Tensor:
     return _Reverse.apply(x, lam)
 
 
-def discriminator(
+def fully_connected(
     n_inputs: int, hidden_layer_sizes: Sequence[int], n_outputs: int = 1
 ) -> nn.Sequential:
-    """Make a network that tells domains apart by one logit, or classes by several."""
+    """Make fully connected layers: a discriminator, a critic or a head."""
     layers: list[nn.Module] = []
     width = n_inputs
     for size in hidden_layer_sizes:
@@ -117,7 +117,7 @@ class DomainAdversary(Alignment):
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the discriminator."""
         width = sum(self.aligned_widths(widths, n_outputs))
-        self.discriminator = discriminator(width, self.hidden_layer_sizes)
+        self.discriminator = fully_connected(width, self.hidden_layer_sizes)
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the discriminator's loss on the layer's features, without any reversal."""

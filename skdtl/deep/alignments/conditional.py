@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ._base import Activations, Alignment, Layers
-from .adversary import discriminator, domain_loss, reverse_gradient
+from .adversary import domain_loss, fully_connected, reverse_gradient
 
 __all__ = ["ConditionalAdversary"]
 
@@ -96,7 +96,7 @@ class ConditionalAdversary(Alignment):
             width = self.n_components
             for i, factor in enumerate(factors):
                 self.register_buffer(f"projection_{i}", torch.randn(factor, width))
-        self.discriminator = discriminator(width, self.hidden_layer_sizes)
+        self.discriminator = fully_connected(width, self.hidden_layer_sizes)
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the discriminator's loss on the joint map, without any reversal."""

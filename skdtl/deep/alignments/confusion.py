@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ._base import Activations, Alignment, Layers
-from .adversary import discriminator, domain_loss
+from .adversary import domain_loss, fully_connected
 
 __all__ = ["DomainConfusion"]
 
@@ -77,7 +77,7 @@ class DomainConfusion(Alignment):
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the domain classifier."""
         width = sum(self.aligned_widths(widths, n_outputs))
-        self.discriminator = discriminator(width, self.hidden_layer_sizes).requires_grad_(False)
+        self.discriminator = fully_connected(width, self.hidden_layer_sizes).requires_grad_(False)
 
     def before_step(self, source: Activations, target: Activations) -> None:
         """Let the domain classifier make a step towards telling the domains apart."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ._base import Activations, Alignment, Layers
-from .adversary import discriminator, domain_loss
+from .adversary import domain_loss, fully_connected
 
 __all__ = ["InvertedLabels"]
 
@@ -76,7 +76,7 @@ class InvertedLabels(Alignment):
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the discriminator."""
         width = sum(self.aligned_widths(widths, n_outputs))
-        self.discriminator = discriminator(width, self.hidden_layer_sizes).requires_grad_(False)
+        self.discriminator = fully_connected(width, self.hidden_layer_sizes).requires_grad_(False)
         self.optimizer: torch.optim.Optimizer | None = None
 
     def before_step(self, source: Activations, target: Activations) -> None:

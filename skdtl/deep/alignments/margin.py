@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ._base import Activations, Alignment, Layers
-from .adversary import discriminator, reverse_gradient
+from .adversary import fully_connected, reverse_gradient
 
 __all__ = ["MarginDisparity"]
 
@@ -64,7 +64,7 @@ class MarginDisparity(Alignment):
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the adversarial head."""
         width = sum(self.aligned_widths(widths, n_outputs))
-        self.head = discriminator(width, self.hidden_layer_sizes, n_outputs)
+        self.head = fully_connected(width, self.hidden_layer_sizes, n_outputs)
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the disparity, without any reversal."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ._base import Activations, Alignment, Layers
-from .adversary import discriminator
+from .adversary import fully_connected
 
 __all__ = ["WassersteinCritic", "slope_penalty"]
 
@@ -91,7 +91,7 @@ class WassersteinCritic(Alignment):
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the critic."""
         width = sum(self.aligned_widths(widths, n_outputs))
-        self.critic = discriminator(width, self.hidden_layer_sizes).requires_grad_(False)
+        self.critic = fully_connected(width, self.hidden_layer_sizes).requires_grad_(False)
         self.generator = torch.Generator().manual_seed(int(torch.randint(2**31 - 1, ())))
         self.optimizer: torch.optim.Optimizer | None = None
 
