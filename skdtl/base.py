@@ -195,7 +195,8 @@ class TransferEstimator(BaseEstimator):
             self._forget()
             check_params(self)
             source, target = self._check_domains(Xs, ys, Xt, yt, sample_domain, hide_target_labels)
-            self._fit_domains(source, target, before)
+            with self._prepared(source, target, before) as (source, target):
+                self._fit(source, target)
         return self
 
     @contextmanager
@@ -215,12 +216,15 @@ class TransferEstimator(BaseEstimator):
             if name.endswith("_") and not name.startswith("_"):
                 delattr(self, name)
 
-    def _fit_domains(self, source: Domain, target: Domain, before: dict[str, Any]) -> None:
-        """Call ``_fit``; a family that does more around every fit overrides this.
+    @contextmanager
+    def _prepared(
+        self, source: Domain, target: Domain, before: dict[str, Any]
+    ) -> Iterator[tuple[Domain, Domain]]:
+        """Surround ``_fit``, and yield what it is given; a family that does more overrides this.
 
         `before` holds the attributes that the estimator had when it was asked to fit.
         """
-        self._fit(source, target)
+        yield source, target
 
     @abstractmethod
     def _fit(self, source: Domain, target: Domain) -> None:

@@ -53,9 +53,10 @@ class CDAN(DeepTransferClassifierBase):
         The number of columns of the random product, 1 or more; used where they are random.
     discriminator_layer_sizes : sequence of int, default=(100,)
         The widths of the discriminator's hidden layers; () makes it logistic regression.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers' outputs the features are: hidden ones by their index, of which -1 is the
-        last, or the network's output; of several, the products have one factor from each.
+        last, or the network's output; of several, the products have one factor from each. None
+        means all hidden layers.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from samples (float32) to features. An instance keeps its weights,
         pre-trained ones for example, and is copied, never changed; a class

@@ -102,9 +102,9 @@ class DANN(_Adversarial, DeepTransferClassifierBase):
         does not depend on it.
     discriminator_layer_sizes : sequence of int, default=(100,)
         The widths of the discriminator's hidden layers; () makes it logistic regression.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers the discriminator sees: hidden ones by their index, of which -1 is the last,
-        or the network's output; of several, all side by side.
+        or the network's output; of several, all side by side. None means all hidden layers.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from samples (float32) to features. An instance keeps its weights,
         pre-trained ones for example, and is copied, never changed; a class
@@ -235,9 +235,9 @@ class DANNRegressor(_Adversarial, DeepTransferRegressorBase):
         does not depend on it.
     discriminator_layer_sizes : sequence of int, default=(100,)
         The widths of the discriminator's hidden layers; () makes it logistic regression.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers the discriminator sees: hidden ones by their index, of which -1 is the last,
-        or the network's output; of several, all side by side.
+        or the network's output; of several, all side by side. None means all hidden layers.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from samples (float32) to features. An instance keeps its weights,
         pre-trained ones for example, and is copied, never changed; a class

@@ -185,8 +185,6 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
 
     Attributes
     ----------
-    layers_ : int or sequence of int
-        The hidden layers that the discriminator sees.
     pretrain_history_ : skorch.history.History
         What happened in each epoch on the source alone.
     source_classes_ : ndarray of shape (n_source_classes,)
@@ -268,10 +266,6 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
     """
 
     _transfer_tags: ClassVar[TransferTags] = TransferTags("required", new_classes=True)
-    _network_attributes: ClassVar[tuple[str, ...]] = (
-        *DeepTransferClassifierBase._network_attributes,
-        "layers_",
-    )
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
         "beta": Real(0, None),
@@ -352,7 +346,6 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
         epochs = self.pretrain_epochs or self.max_epochs
         self.net_ = self._train(network, source, None, seeds, max_epochs=epochs)
         self.pretrain_history_ = self.net_.history
-        self.layers_ = tuple(range(len(network.layers))) if self.layers is None else self.layers
         if target is not source:
             tasks = self._two_tasks(network, source, seeds)
             if isinstance(last, _TwoTasks) and last.source_head is not None:
@@ -374,7 +367,7 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
 
     def _alignments(self):
         sizes = self.discriminator_layer_sizes
-        adversary = DomainAdversary(hidden_layer_sizes=sizes, layers=self.layers_)
+        adversary = DomainAdversary(hidden_layer_sizes=sizes, layers=self.layers)
         semantic = _SemanticTransfer(self.beta, self.temperature, self.similarity, self.centres)
         return [adversary, semantic]
 

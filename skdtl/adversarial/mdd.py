@@ -53,9 +53,9 @@ class MDD(DeepTransferClassifierBase):
         Whether each fully connected hidden layer normalises its columns over the batch before its
         activation, as in the authors' network; used where `module` is None. Without it the
         features can grow until the second head fails, and the training often diverges.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers the second head sees: hidden ones by their index, of which -1 is the last,
-        or the network's output; of several, all side by side.
+        or the network's output; of several, all side by side. None means all hidden layers.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from samples (float32) to features. An instance keeps its weights,
         pre-trained ones for example, and is copied, never changed; a class

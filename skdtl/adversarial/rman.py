@@ -17,6 +17,16 @@ from ..deep.estimators import (
 __all__ = ["RMAN"]
 
 
+class _LastLayers(ConditionalAdversary):
+    """A conditional adversary whose ``layers=None`` are the last two hidden layers."""
+
+    def each_layer(self, n_layers: int):
+        """Return the layers that are to be aligned, of a network with so many hidden ones."""
+        if self.layers is None:
+            return tuple(range(max(n_layers - 2, 0), n_layers))
+        return super().each_layer(n_layers)
+
+
 class RMAN(DeepTransferClassifierBase):
     """Train a classifier of whose layers, taken together, no discriminator can tell the domain.
 
@@ -49,9 +59,10 @@ class RMAN(DeepTransferClassifierBase):
         The number of columns of the random product, 1 or more.
     discriminator_layer_sizes : sequence of int, default=(100,)
         The widths of the discriminator's hidden layers; () makes it logistic regression.
-    layers : int, "output" or sequence of these, default=(-2, -1)
+    layers : int, "output", sequence of these or None, default=None
         Which layers the products have a factor from, besides the prediction: hidden ones by their
         index, of which -1 is the last, or the network's output. The network needs to have them.
+        None means the last two hidden layers, or the only one.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from samples (float32) to features. An instance keeps its weights,
         pre-trained ones for example, and is copied, never changed; a class
@@ -132,11 +143,14 @@ class RMAN(DeepTransferClassifierBase):
     The products are (R_1 z_1) ⊙ (R_2 z_2) ⊙ ... ⊙ (R_g g) / √d for the layers' outputs z, the
     prediction g and d = `n_components`; the entries of the matrices R are standard normal, drawn
     once from `random_state`, kept in ``net_.alignments_`` and not trained. Inner products of rows
-    then equal those of the full multilinear map in expectation. The paper also draws uniform and ±1
-    entries. The discriminator's loss is summed over the domains and averaged over the rows of each;
-    its gradient reaches the network through every factor. The weights of `entropy` came with the
-    paper's successor (see CDAN). The schedules of λ and of the learning rate, its 0.01 and the
-    momentum of 0.9 are DANN's. Labelled target rows join the task loss; the paper has none.
+    then equal those of the full multilinear map in expectation. The outputs of all layers but the
+    last are first divided by the root mean square length of their rows, held constant, which the
+    paper does not do: without it a LeNet diverged on digits, and with the first of its three
+    layers it did all the same. Hence the last two are the default. The paper also draws uniform
+    and ±1 entries. The discriminator's loss is summed over the domains and averaged over the rows
+    of each; its gradient reaches the network through every factor. The weights of `entropy` came
+    with the paper's successor (see CDAN). The schedules of λ and of the learning rate, its 0.01
+    and the momentum of 0.9 are DANN's. Labelled target rows join the task loss; the paper has none.
 
     References
     ----------
@@ -177,7 +191,7 @@ class RMAN(DeepTransferClassifierBase):
         entropy=False,
         n_components=1024,
         discriminator_layer_sizes=(100,),
-        layers=(-2, -1),
+        layers=None,
         module=None,
         hidden_layer_sizes=(100, 100),
         activation="relu",
@@ -221,7 +235,7 @@ class RMAN(DeepTransferClassifierBase):
 
     def _alignments(self):
         return [
-            ConditionalAdversary(
+            _LastLayers(
                 map="randomized",
                 n_components=self.n_components,
                 entropy=self.entropy,

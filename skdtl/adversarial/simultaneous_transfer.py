@@ -65,9 +65,9 @@ class SimultaneousTransfer(DeepTransferClassifierBase):
         The widths of the domain classifier's hidden layers; () makes it logistic regression.
     discriminator_lr : float, default=1e-3
         The learning rate of the domain classifier, by Adam, more than 0.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers the domain classifier sees: hidden ones by their index, of which -1 is the
-        last, or the network's output; of several, all side by side.
+        last, or the network's output; of several, all side by side. None means all hidden layers.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from samples (float32) to features. An instance keeps its weights,
         pre-trained ones for example, and is copied, never changed; a class

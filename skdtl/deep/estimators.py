@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -71,7 +72,7 @@ TRAINING_PARAMS: dict[str, Any] = {
     "verbose": Int(0),
 }
 LAM: Any = (Real(0, None), OneOf("ramp"), Callable())
-LAYERS: Any = (Int(), OneOf("output"), SequenceOf(_Layer(), min_length=1))
+LAYERS: Any = (None, Int(), OneOf("output"), SequenceOf(_Layer(), min_length=1))
 
 
 class _MaskedCrossEntropy(nn.CrossEntropyLoss):
@@ -180,7 +181,10 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
 
     # -- around every fit ----------------------------------------------------------------------
 
-    def _fit_domains(self, source: Domain, target: Domain, before: dict[str, Any]) -> None:
+    @contextmanager
+    def _prepared(
+        self, source: Domain, target: Domain, before: dict[str, Any]
+    ) -> Iterator[tuple[Domain, Domain]]:
         if self.warm_start and "net_" in before:
             self._check_continues(before, "warm_start=True goes on from the last fit")
             for name in self._network_attributes:
@@ -191,10 +195,10 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
             # A copy: a RandomState that is drawn from twice would change the other seeds.
             seed = self._seeds(copy.deepcopy(self.random_state))["validation"]
             source, target = hold_out(source, target, self.validation_fraction, seed)
-        self._fit(source, target)
+        yield source, target
         if self._last_net is not None:
             del self._last_net
-        self._warn_if_interrupted(stacklevel=4)
+        self._warn_if_interrupted(stacklevel=5)
 
     def _check_continues(self, before: dict[str, Any], what: str) -> None:
         """Make sure that training can go on where an earlier one ended."""

@@ -120,9 +120,9 @@ class DAN(_Adaptation, DeepTransferClassifierBase):
         λ, 0 or more, the weight of the squared MMD. "ramp" rises from 0 to 1 over the training
         (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs from
         0 to 1. With 0 the network is the source-only one.
-    layers : int, "output" or sequence of these, default=(-1, "output")
+    layers : int, "output", sequence of these or None, default=(-1, "output")
         Which layers are aligned, each by itself: hidden ones by their index, of which -1 is the
-        last, or the network's output (class probabilities).
+        last, or the network's output (class probabilities). None means all hidden layers.
     bandwidth_multipliers : sequence of float, default=(2**-8, 2**-7, ..., 2**8)
         Which multiples of the squared median distance the kernels' squared widths are; more than 0.
     kernel_weights : {"optimal", "uniform"}, default="optimal"
@@ -276,9 +276,9 @@ class DANRegressor(_Adaptation, DeepTransferRegressorBase):
         λ, 0 or more, the weight of the squared MMD. "ramp" rises from 0 to 1 over the training
         (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs from
         0 to 1. With 0 the network is the source-only one.
-    layers : int, "output" or sequence of these, default=(-1, "output")
+    layers : int, "output", sequence of these or None, default=(-1, "output")
         Which layers are aligned, each by itself: hidden ones by their index, of which -1 is the
-        last, or the network's output (standardised predictions).
+        last, or the network's output (standardised predictions). None means all hidden layers.
     bandwidth_multipliers : sequence of float, default=(2**-8, 2**-7, ..., 2**8)
         Which multiples of the squared median distance the kernels' squared widths are; more than 0.
     kernel_weights : {"optimal", "uniform"}, default="optimal"

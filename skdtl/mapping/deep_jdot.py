@@ -118,9 +118,10 @@ class DeepJDOT(_Transport, DeepTransferClassifierBase):
     reg_e : float, default=0.0
         The weight of the plan's negative entropy; 0 or more. 0 finds the plan exactly; more
         makes it softer, and faster to find in large batches unless `reg_e` is very small.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         The layers whose features are compared: hidden ones by their index, of which -1 is the last,
-        or the network's output; of several, the squared distances are added.
+        or the network's output; of several, the squared distances are added. None means all hidden
+        layers.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from samples (float32) to features. An instance keeps its weights,
         pre-trained ones for example, and is copied, never changed; a class
@@ -271,9 +272,10 @@ class DeepJDOTRegressor(_Transport, DeepTransferRegressorBase):
     reg_e : float, default=0.0
         The weight of the plan's negative entropy; 0 or more. 0 finds the plan exactly; more
         makes it softer, and faster to find in large batches unless `reg_e` is very small.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         The layers whose features are compared: hidden ones by their index, of which -1 is the last,
-        or the network's output; of several, the squared distances are added.
+        or the network's output; of several, the squared distances are added. None means all hidden
+        layers.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from samples (float32) to features. An instance keeps its weights,
         pre-trained ones for example, and is copied, never changed; a class

@@ -112,9 +112,9 @@ class JAN(_JointAdaptation, DeepTransferClassifierBase):
         Whether every aligned layer passes through a linear map that is trained to make the joint
         MMD large, while the network learns to make it small (the paper's JAN-A). λ then scales the
         gradient that reaches the network alone; the maps' own training does not depend on it.
-    layers : int, "output" or sequence of these, default=(-1, "output")
+    layers : int, "output", sequence of these or None, default=(-1, "output")
         Which layers are aligned jointly: hidden ones by their index, of which -1 is the last, or
-        the network's output (class probabilities).
+        the network's output (class probabilities). None means all hidden layers.
     bandwidth_multipliers : sequence of float, default=(0.125, 0.25, 0.5, 1.0, 2.0)
         Which multiples of the squared median distance the squared widths of the hidden layers'
         kernels are; more than 0. A layer's kernel is the mean of these Gaussians.
@@ -254,9 +254,9 @@ class JANRegressor(_JointAdaptation, DeepTransferRegressorBase):
         Whether every aligned layer passes through a linear map that is trained to make the joint
         MMD large, while the network learns to make it small (the paper's JAN-A). λ then scales the
         gradient that reaches the network alone; the maps' own training does not depend on it.
-    layers : int, "output" or sequence of these, default=(-1, "output")
+    layers : int, "output", sequence of these or None, default=(-1, "output")
         Which layers are aligned jointly: hidden ones by their index, of which -1 is the last, or
-        the network's output (standardised predictions).
+        the network's output (standardised predictions). None means all hidden layers.
     bandwidth_multipliers : sequence of float, default=(0.125, 0.25, 0.5, 1.0, 2.0)
         Which multiples of the squared median distance the squared widths of the hidden layers'
         kernels are; more than 0. A layer's kernel is the mean of these Gaussians.

@@ -126,9 +126,9 @@ class WDGRL(_Critical, DeepTransferClassifierBase):
         bounds the critic.
     critic_lr : float, default=1e-3
         The learning rate of the critic's Adam, more than 0; it stays constant.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers the critic sees: hidden ones by their index, of which -1 is the last, or the
-        network's output; of several, all side by side.
+        network's output; of several, all side by side. None means all hidden layers.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from samples (float32) to features. An instance keeps its weights,
         pre-trained ones for example, and is copied, never changed; a class
@@ -278,9 +278,9 @@ class WDGRLRegressor(_Critical, DeepTransferRegressorBase):
         bounds the critic.
     critic_lr : float, default=1e-3
         The learning rate of the critic's Adam, more than 0; it stays constant.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers the critic sees: hidden ones by their index, of which -1 is the last, or the
-        network's output; of several, all side by side.
+        network's output; of several, all side by side. None means all hidden layers.
     module : nn.Module, callable or None, default=None
         A backbone of your own, from samples (float32) to features. An instance keeps its weights,
         pre-trained ones for example, and is copied, never changed; a class

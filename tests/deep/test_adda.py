@@ -258,6 +258,7 @@ def test_transform_uses_the_encoder_of_the_domain():
 def test_labelled_target_rows_teach_the_targets_encoder():
     Xs, ys, Xt, yt = two_domains(n_source=60, n_target=60)
     options = {**TWO, "max_epochs": 60, "target_lr": 0.01, "pretrain_epochs": 20}
+    options["discriminator_lr"] = 2e-4
     flipped = 1 - yt  # what only the target's labels can tell
     taught = ADDA(0.01, **options).fit(Xs, ys, Xt, flipped)
     assert taught.score(Xt, flipped) > 0.9
@@ -353,7 +354,7 @@ def one_shifted(seed, regression):
 def test_a_shifted_feature_is_shifted_back(regression):
     cls = ADDARegressor if regression else ADDA
     options = {"hidden_layer_sizes": (32,), "max_epochs": 60, "pretrain_epochs": 30, "lr": 0.01}
-    options |= {"target_lr": 2e-3}
+    options |= {"target_lr": 2e-3, "discriminator_lr": 2e-4}
     source_only, adapted = [], []
     for seed in range(2):
         Xs, ys, Xt, yt = one_shifted(seed, regression)

@@ -7,7 +7,16 @@ import pytest
 import torch
 
 from skdtl import DeepTransferClassifier, DeepTransferRegressor
-from skdtl.deep import MMD, Activations, Alignment, DomainAdversary, Ramp
+from skdtl.deep import (
+    MMD,
+    Activations,
+    Alignment,
+    CorrelationAlignment,
+    DomainAdversary,
+    JointMMD,
+    MultiKernelMMD,
+    Ramp,
+)
 from skdtl.deep.alignments import reverse_gradient
 from skdtl.deep.schedules import inverse_decay
 
@@ -243,3 +252,23 @@ def test_an_alignment_that_needs_classes_refuses_a_regressor():
         DeepTransferRegressor([OfClasses()], **SMALL).fit(Xs, ys, Xt)
     Xs, ys, Xt, _ = two_domains()
     DeepTransferClassifier([OfClasses()], **SMALL).fit(Xs, ys, Xt)  # two classes are classes
+
+
+@pytest.mark.parametrize("cls", [MMD, MultiKernelMMD, JointMMD, CorrelationAlignment])
+def test_layers_none_are_all_hidden_layers(cls):
+    rng = np.random.default_rng(0)
+    source, target = (
+        Activations(
+            tuple(torch.tensor(rng.normal(size=(9, width))) for width in (3, 2)),
+            torch.tensor(rng.normal(size=(9, 4))),
+            None,
+        )
+        for _ in range(2)
+    )
+    values = []
+    for layers in (None, (0, 1), (0, 1, "output"), 0):
+        alignment = cls(layers=layers)
+        alignment.initialize([3, 2], 4)
+        values.append(alignment(source, target).item())
+    assert values[0] == values[1]
+    assert len(set(values)) == 3

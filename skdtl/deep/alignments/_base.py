@@ -22,7 +22,7 @@ __all__ = ["Activations", "Alignment", "Layers", "Step"]
 
 # A hidden layer by its index, or "output".
 Layer = int | str
-Layers = Layer | Sequence[Layer]
+Layers = Layer | Sequence[Layer] | None
 
 
 class Activations(NamedTuple):
@@ -90,9 +90,9 @@ class Alignment(nn.Module):
     ----------
     weight : float, default=1.0
         The alignment's own w_k, by which the estimator's λ is multiplied; 0 or more.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these, or None, default=-1
         Which layers are aligned: hidden ones by their index, of which -1 is the last, or the
-        network's output.
+        network's output; None means all hidden layers.
 
     Attributes
     ----------
@@ -111,19 +111,19 @@ class Alignment(nn.Module):
             raise ValueError(f"The weight of {type(self).__name__} must be >= 0; got {weight!r}.")
         self.weight = weight
         self.layers = layers
-        if not all(
-            layer == "output" or isinstance(layer, numbers.Integral) for layer in self._each_layer()
+        if layers is not None and not all(
+            layer == "output" or isinstance(layer, numbers.Integral) for layer in _each(layers)
         ):
             raise ValueError(
                 f"The layers of {type(self).__name__} must be integers or 'output'; got {layers!r}."
             )
-        if not self._each_layer():
+        if layers is not None and not _each(layers):
             raise ValueError(f"The layers of {type(self).__name__} are none; got {layers!r}.")
         self.observed: dict[str, Tensor] = {}
 
-    def _each_layer(self) -> tuple[Layer, ...]:
-        one = isinstance(self.layers, str | numbers.Integral)
-        return (cast(Layer, self.layers),) if one else tuple(cast(Sequence[Layer], self.layers))
+    def each_layer(self, n_layers: int) -> tuple[Layer, ...]:
+        """Return the layers that are to be aligned, of a network with so many hidden ones."""
+        return tuple(range(n_layers)) if self.layers is None else _each(self.layers)
 
     def aligned(self, activations: Activations) -> tuple[Tensor, ...]:
         """Return the activations of the layers that are to be aligned.
@@ -132,7 +132,7 @@ class Alignment(nn.Module):
         """
         return tuple(
             activations.prediction() if isinstance(layer, str) else activations.features[layer]
-            for layer in self._each_layer()
+            for layer in self.each_layer(len(activations.features))
         )
 
     def aligned_widths(self, widths: Sequence[int], n_outputs: int) -> list[int]:
@@ -150,15 +150,14 @@ class Alignment(nn.Module):
         ValueError
             Where the network has no such layer.
         """
-        for layer in self._each_layer():
+        layers = self.each_layer(len(widths))
+        for layer in layers:
             if not isinstance(layer, str) and not -len(widths) <= layer < len(widths):
                 raise ValueError(
                     f"{type(self).__name__} aligns layer {layer}, but the network has "
                     f"{len(widths)} hidden layers."
                 )
-        return [
-            n_outputs if isinstance(layer, str) else widths[layer] for layer in self._each_layer()
-        ]
+        return [n_outputs if isinstance(layer, str) else widths[layer] for layer in layers]
 
     def extra_repr(self) -> str:
         """Show the hyper-parameters, as an estimator's repr does."""
@@ -200,3 +199,8 @@ class Alignment(nn.Module):
             omega = self(source, target)
         self.observed[self.name] = omega.detach()
         return lam * omega
+
+
+def _each(layers: Layer | Sequence[Layer]) -> tuple[Layer, ...]:
+    one = isinstance(layers, str | numbers.Integral)
+    return (cast(Layer, layers),) if one else tuple(cast(Sequence[Layer], layers))

@@ -92,9 +92,10 @@ class DomainAdversary(Alignment):
         This alignment's own factor of λ; 0 or more.
     hidden_layer_sizes : sequence of int, default=(100,)
         The discriminator's hidden layers; () makes it logistic regression.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers are aligned: hidden ones by their index, of which -1 is the last, or the
-        network's output. One discriminator sees all of them side by side.
+        network's output. One discriminator sees all of them side by side. None means all hidden
+        layers.
 
     References
     ----------

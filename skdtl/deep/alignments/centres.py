@@ -44,9 +44,9 @@ class ClassCentreSimilarity(Alignment):
     momentum : float, default=0.9
         In [0, 1): how much the past counts in a centre, from one batch with rows of its class to
         the next; with 0 it is the mean of the last such batch.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers give the features: hidden ones by their index, of which -1 is the last, or
-        the network's output. Ω is the sum over them.
+        the network's output. Ω is the sum over them. None means all hidden layers.
 
     References
     ----------

@@ -48,10 +48,12 @@ class ConditionalAdversary(Alignment):
         Otherwise w is 1.
     hidden_layer_sizes : sequence of int, default=(100,)
         The discriminator's hidden layers; () makes it logistic regression.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers' outputs f is: hidden ones by their index, of which -1 is the last, or the
         network's output. Of several, f ⊗ f' ⊗ ... ⊗ g takes the place of f ⊗ g, and
-        (R_f f) ⊙ (R_f' f') ⊙ ... ⊙ (R_g g) / √d that of the randomized map.
+        (R_f f) ⊙ (R_f' f') ⊙ ... ⊙ (R_g g) / √d that of the randomized map. The outputs of all
+        but the last of them are then divided by the root mean square length of their rows, held
+        constant: a product of several unbounded factors explodes. None means all hidden layers.
 
     References
     ----------
@@ -113,6 +115,7 @@ class ConditionalAdversary(Alignment):
         pairs = zip(self.aligned(source), self.aligned(target))
         factors = [torch.cat(pair) for pair in pairs]
         logits = torch.cat([source.output, target.output])
+        factors = [*(f / _typical_length(f) for f in factors[:-1]), factors[-1]]
         if lam is not None:
             factors = [reverse_gradient(f, lam) for f in factors]
             logits = reverse_gradient(logits, lam)
@@ -140,3 +143,8 @@ class ConditionalAdversary(Alignment):
         sizes = [n_source, len(w) - n_source]
         # The mean is a mere unit: were it differentiated, certainty of all rows would not pay.
         return torch.cat([part / part.detach().mean() for part in w.split_with_sizes(sizes)])
+
+
+def _typical_length(x: Tensor) -> Tensor:
+    """Return the root mean square of the rows' lengths, held constant for the gradient."""
+    return x.detach().square().sum(1).mean().sqrt().clamp(min=torch.finfo(x.dtype).tiny)

@@ -37,9 +37,10 @@ class DomainConfusion(Alignment):
         The domain classifier's hidden layers; () makes it logistic regression.
     lr : float, default=1e-3
         The domain classifier's learning rate, more than 0.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers are aligned: hidden ones by their index, of which -1 is the last, or the
-        network's output. One domain classifier sees all of them side by side.
+        network's output. One domain classifier sees all of them side by side. None means all hidden
+        layers.
 
     References
     ----------

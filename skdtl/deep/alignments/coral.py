@@ -27,9 +27,9 @@ class CorrelationAlignment(Alignment):
     ----------
     weight : float, default=1.0
         This alignment's own factor of λ; 0 or more.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers are aligned: hidden ones by their index, of which -1 is the last, or the
-        network's output. Ω is the sum over them.
+        network's output. Ω is the sum over them. None means all hidden layers.
 
     References
     ----------

@@ -39,9 +39,10 @@ class InvertedLabels(Alignment):
         The discriminator's steps before each of the network's; 1 or more.
     discriminator_lr : float, default=1e-3
         The learning rate of the discriminator's Adam, more than 0; constant. Its β1 is 0.5.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers are aligned: hidden ones by their index, of which -1 is the last, or the
-        network's output. One discriminator sees all of them side by side.
+        network's output. One discriminator sees all of them side by side. None means all hidden
+        layers.
 
     References
     ----------

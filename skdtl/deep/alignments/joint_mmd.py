@@ -48,9 +48,9 @@ class JointMMD(Alignment):
         network learns to make it small. The maps begin as the identity; the network's optimiser
         trains them, through a gradient reversal. λ scales the gradient that reaches the network
         alone: the maps always train at full strength.
-    layers : int, "output" or sequence of these, default=(-1, "output")
+    layers : int, "output", sequence of these or None, default=(-1, "output")
         Which layers' kernels are multiplied: hidden ones by their index, of which -1 is the last,
-        or the network's output.
+        or the network's output. None means all hidden layers.
 
     References
     ----------
@@ -114,8 +114,9 @@ class JointMMD(Alignment):
 
     def _mmd2(self, source: Activations, target: Activations, lam: float | None) -> Tensor:
         kernels = []
+        layers = self.each_layer(len(source.features))
         for i, (layer, xs, xt) in enumerate(
-            zip(self._each_layer(), self.aligned(source), self.aligned(target))
+            zip(layers, self.aligned(source), self.aligned(target))
         ):
             x = torch.cat([xs, xt])
             if lam is not None:

@@ -35,9 +35,9 @@ class MarginDisparity(Alignment):
         γ / (1 + γ).
     hidden_layer_sizes : sequence of int, default=()
         The hidden layers of h'; () makes it linear, as the network's own head is.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers h' sees: hidden ones by their index, of which -1 is the last, or the
-        network's output; of several, all side by side.
+        network's output; of several, all side by side. None means all hidden layers.
 
     References
     ----------

@@ -30,9 +30,9 @@ class MMD(Alignment):
         σ of the Gaussian, more than 0. None means the median heuristic: the median distance
         between two different rows of the joint batch, found anew in every batch and held
         constant for the gradient.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers are aligned: hidden ones by their index, of which -1 is the last, or the
-        network's output. Ω is the sum over them.
+        network's output. Ω is the sum over them. None means all hidden layers.
 
     References
     ----------

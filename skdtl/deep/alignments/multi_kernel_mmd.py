@@ -100,9 +100,9 @@ class MultiKernelMMD(Alignment):
         and the smaller the batches. "linear" is unbiased too, and compares each row with two
         others only, in quadruples of two rows of each domain: it costs the least, and is the
         noisiest.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers are aligned: hidden ones by their index, of which -1 is the last, or the
-        network's output. Ω is the sum over them.
+        network's output. Ω is the sum over them. None means all hidden layers.
 
     Attributes
     ----------
@@ -158,20 +158,20 @@ class MultiKernelMMD(Alignment):
         self.kernel_weights = kernel_weights
         self.update_every = update_every
         self.estimate = estimate
-        self._begin()
+        self._begin(0)
 
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Begin with uniform weights."""
-        self._begin()
+        self._begin(len(widths))
 
-    def _begin(self) -> None:
+    def _begin(self, n_layers: int) -> None:
         n_kernels = len(self.bandwidth_multipliers)
-        self.beta = [[1 / n_kernels] * n_kernels for _ in self._each_layer()]
+        self.beta = [[1 / n_kernels] * n_kernels for _ in self.each_layer(n_layers)]
         self._forget()
 
     def _forget(self) -> None:
         self._n_batches = 0
-        self._terms: list[list[Tensor]] = [[] for _ in self._each_layer()]
+        self._terms: list[list[Tensor]] = [[] for _ in self.beta]
 
     def before_step(self, source: Activations, target: Activations) -> None:
         """Note how well each kernel tells the domains apart, and choose the weights in time."""

@@ -33,9 +33,9 @@ class JointTransport(Alignment):
     reg_e : float, default=0.0
         The weight of the plan's negative entropy in the search for it; 0 or more. 0 finds the
         plan exactly; else it is Sinkhorn's, softer, and slow where `reg_e` is very small.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers are aligned: hidden ones by their index, of which -1 is the last, or the
-        network's output; of several, the squared distances are added.
+        network's output; of several, the squared distances are added. None means all hidden layers.
 
     References
     ----------

@@ -48,9 +48,9 @@ class WassersteinCritic(Alignment):
         critic.
     critic_lr : float, default=1e-3
         The learning rate of the critic's Adam, more than 0; constant.
-    layers : int, "output" or sequence of these, default=-1
+    layers : int, "output", sequence of these or None, default=-1
         Which layers are aligned: hidden ones by their index, of which -1 is the last, or the
-        network's output. One critic sees all of them side by side.
+        network's output. One critic sees all of them side by side. None means all hidden layers.
 
     References
     ----------
