@@ -316,9 +316,9 @@ class DDC(_Confusion, DeepTransferClassifierBase):
     The MMD is equation 1 with φ the output of the adaptation layer, the loss equation 2, the
     choices of place and width section 4.2. The paper fine-tunes a convolutional network with
     ``lam=0.25, kernel="linear"``; here the network is trained from the start. Then the linear MMD
-    is mostly made small by shrinking the features, and on the published pairs of digits and reviews
+    is mostly made small by shrinking the features, and on published reviews
     (benchmarks/results/deep_pairs.md) lost to λ = 0: the Gaussian one, which knows no scale, is the
-    default; it was chosen on four of these pairs. With a λ of 5 or more the features may collapse
+    default; it was chosen on four pairs of these and of digits. With a λ of 5 or more the features may collapse
     into a point: the training loss then stays high. The adaptation layer has the activation of the
     other layers, and hidden layers that come after it keep their widths. The MMD of all candidates
     is measured on the same random rows, at most 1000 of each domain, in evaluation mode. Labelled
@@ -458,9 +458,9 @@ class DDCRegressor(_Confusion, DeepTransferRegressorBase):
     The MMD is equation 1 with φ the output of the adaptation layer, the loss equation 2, the
     choices of place and width section 4.2. The paper fine-tunes a convolutional network with
     ``lam=0.25, kernel="linear"``; here the network is trained from the start. Then the linear MMD
-    is mostly made small by shrinking the features, and on the published pairs of digits and reviews
+    is mostly made small by shrinking the features, and on published reviews
     (benchmarks/results/deep_pairs.md) lost to λ = 0: the Gaussian one, which knows no scale, is the
-    default; it was chosen on four of these pairs. With a λ of 5 or more the features may collapse
+    default; it was chosen on four pairs of these and of digits. With a λ of 5 or more the features may collapse
     into a point: the training loss then stays high. The adaptation layer has the activation of the
     other layers, and hidden layers that come after it keep their widths. The MMD of all candidates
     is measured on the same random rows, at most 1000 of each domain, in evaluation mode. Labels are
