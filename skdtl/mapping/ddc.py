@@ -318,8 +318,8 @@ class DDC(_Confusion, DeepTransferClassifierBase):
     ``lam=0.25, kernel="linear"``; here the network is trained from the start. Then the linear MMD
     is mostly made small by shrinking the features, and on published reviews
     (benchmarks/results/deep_pairs.md) lost to λ = 0: the Gaussian one, which knows no scale, is the
-    default; it was chosen on four pairs of these and of digits. With a λ of 5 or more the features may collapse
-    into a point: the training loss then stays high. The adaptation layer has the activation of the
+    default; it was chosen on four pairs of these and of digits. With a λ of 5 or more the features
+    may collapse into a point: the training loss then stays high. The adaptation layer has the activation of the
     other layers, and hidden layers that come after it keep their widths. The MMD of all candidates
     is measured on the same random rows, at most 1000 of each domain, in evaluation mode. Labelled
     target rows join the task loss.
@@ -460,8 +460,8 @@ class DDCRegressor(_Confusion, DeepTransferRegressorBase):
     ``lam=0.25, kernel="linear"``; here the network is trained from the start. Then the linear MMD
     is mostly made small by shrinking the features, and on published reviews
     (benchmarks/results/deep_pairs.md) lost to λ = 0: the Gaussian one, which knows no scale, is the
-    default; it was chosen on four pairs of these and of digits. With a λ of 5 or more the features may collapse
-    into a point: the training loss then stays high. The adaptation layer has the activation of the
+    default; it was chosen on four pairs of these and of digits. With a λ of 5 or more the features
+    may collapse into a point: the training loss then stays high. The adaptation layer has the activation of the
     other layers, and hidden layers that come after it keep their widths. The MMD of all candidates
     is measured on the same random rows, at most 1000 of each domain, in evaluation mode. Labels are
     standardised inside. Labelled target rows join the task loss.
