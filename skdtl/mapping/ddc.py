@@ -319,10 +319,10 @@ class DDC(_Confusion, DeepTransferClassifierBase):
     is mostly made small by shrinking the features, and on published reviews
     (benchmarks/results/deep_pairs.md) lost to λ = 0: the Gaussian one, which knows no scale, is the
     default; it was chosen on four pairs of these and of digits. With a λ of 5 or more the features
-    may collapse into a point: the training loss then stays high. The adaptation layer has the activation of the
-    other layers, and hidden layers that come after it keep their widths. The MMD of all candidates
-    is measured on the same random rows, at most 1000 of each domain, in evaluation mode. Labelled
-    target rows join the task loss.
+    may collapse into a point: the training loss then stays high. The adaptation layer has the
+    activation of the other layers, and hidden layers that come after it keep their widths. The MMD
+    of all candidates is measured on the same random rows, at most 1000 of each domain, in
+    evaluation mode. Labelled target rows join the task loss.
 
     References
     ----------
@@ -461,10 +461,10 @@ class DDCRegressor(_Confusion, DeepTransferRegressorBase):
     is mostly made small by shrinking the features, and on published reviews
     (benchmarks/results/deep_pairs.md) lost to λ = 0: the Gaussian one, which knows no scale, is the
     default; it was chosen on four pairs of these and of digits. With a λ of 5 or more the features
-    may collapse into a point: the training loss then stays high. The adaptation layer has the activation of the
-    other layers, and hidden layers that come after it keep their widths. The MMD of all candidates
-    is measured on the same random rows, at most 1000 of each domain, in evaluation mode. Labels are
-    standardised inside. Labelled target rows join the task loss.
+    may collapse into a point: the training loss then stays high. The adaptation layer has the
+    activation of the other layers, and hidden layers that come after it keep their widths. The MMD
+    of all candidates is measured on the same random rows, at most 1000 of each domain, in
+    evaluation mode. Labels are standardised inside. Labelled target rows join the task loss.
 
     References
     ----------
