@@ -262,7 +262,7 @@ class SimultaneousTransfer(DeepTransferClassifierBase):
     def _alignments(self):
         confusion = DomainConfusion(
             hidden_layer_sizes=self.discriminator_layer_sizes,
-            lr=self.discriminator_lr,
+            discriminator_lr=self.discriminator_lr,
             layers=self.layers,
         )
         return [confusion, _SoftLabels(self.nu, self.temperature, self.soft_labels_)]

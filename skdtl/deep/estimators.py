@@ -158,6 +158,7 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
         both = None if target is source else target
         self._set_label_scale(source, target)
         network = self._network(source, seeds)
+        # Also without a target: one may come with a later piece of rows (partial_fit).
         self.net_ = self._train(network, source, both, seeds, self._alignments())
         self._set_results()
 

@@ -385,7 +385,6 @@ class DeepNet(NeuralNet):
     """
 
     module: Any
-    cuda_dependent_attributes_: list[str]
 
     def __init__(
         self,
@@ -416,12 +415,6 @@ class DeepNet(NeuralNet):
         """Take the network and the alignments as they are."""
         self.module_: Any = self.module
         self.alignments_: Any = nn.ModuleList(self.alignments)
-        self.further_optimizers_: list[torch.optim.Optimizer] = []
-        # skorch pickles these together: an alignment's own optimizer so stays the one in the list.
-        self.cuda_dependent_attributes_ = [
-            *self.cuda_dependent_attributes_,
-            "further_optimizers_",
-        ]
         # Kept once: a pickle would hold every weight twice otherwise.
         self.module, self.alignments = type(self.module), ()
         return self
@@ -504,17 +497,9 @@ class DeepNet(NeuralNet):
                         y_target,
                         alignment.weight * lam,
                         self.optimizer_,
-                        self._make_optimizer,
                     )
                 )
         return step
-
-    def _make_optimizer(self, parameters) -> torch.optim.Optimizer:
-        args, kwargs = self.get_params_for_optimizer("optimizer", [])
-        kwargs.pop("param_groups", None)
-        optimizer = self.optimizer(list(parameters), **kwargs)
-        self.further_optimizers_.append(optimizer)
-        return optimizer
 
     def train_step_single(self, batch, **fit_params):
         """Compute the loss of one batch and its gradients."""
@@ -523,9 +508,8 @@ class DeepNet(NeuralNet):
         progress = self.clock_.tick()
         if self.lr_schedule is not None:
             factor = self.lr_schedule(progress)
-            for optimizer in (self.optimizer_, *self.further_optimizers_):
-                for group in optimizer.param_groups:
-                    group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+            for group in self.optimizer_.param_groups:
+                group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
         X, y = batch
         with self._precision(X.device.type):

@@ -66,18 +66,14 @@ class Critic(Alignment):
 class Turn(Alignment):
     """Moves the head after every step, on the whole batch."""
 
-    def initialize(self, widths, n_outputs):
-        self.optimizer = None
-
     def forward(self, source, target):
         return source.output.new_zeros(())
 
     def after_step(self, step):
-        if self.optimizer is None:
-            self.optimizer = step.make_optimizer(step.network.head.parameters())
-        self.optimizer.zero_grad()
-        step.network(step.target_rows).softmax(1).square().sum(1).mean().backward()
-        self.optimizer.step()
+        step.optimizer.zero_grad()
+        loss = step.network(step.target_rows).softmax(1).square().sum(1).mean()
+        loss.backward(inputs=list(step.network.head.parameters()))
+        step.optimizer.step()
 
 
 def methods(factor):

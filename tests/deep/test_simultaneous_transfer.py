@@ -87,7 +87,7 @@ def test_confusion_gradient_reaches_the_features_and_not_the_classifier():
 
 
 def test_the_classifier_makes_adams_step_on_its_own_loss():
-    made = confusion(lr=0.02)
+    made = confusion(discriminator_lr=0.02)
     by_hand = copy.deepcopy(made.discriminator).requires_grad_(True)
     optimizer = torch.optim.Adam(by_hand.parameters(), lr=0.02)
     for step in range(3):
@@ -222,8 +222,9 @@ def test_soft_labels_without_anything_to_go_by_are_zero():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: DomainConfusion(lr=0),
+        lambda: DomainConfusion(discriminator_lr=0),
         lambda: DomainConfusion(-1.0),
+        lambda: DomainConfusion(n_steps=0),
         lambda: SoftLabels(temperature=0),
         lambda: SoftLabels(momentum=1.0),
         lambda: SoftLabels(momentum=-0.1),
@@ -253,7 +254,7 @@ def test_it_is_the_engine_with_both_alignments():
     method = SimultaneousTransfer(
         0.7, nu=0.4, temperature=3.0, pretrain_epochs=0, **options, **SMALL
     ).fit(Xs, ys, Xt, few(yt))
-    confuse = DomainConfusion(0.7, hidden_layer_sizes=(7,), lr=0.01, layers=0)
+    confuse = DomainConfusion(0.7, hidden_layer_sizes=(7,), discriminator_lr=0.01, layers=0)
     by_hand = DeepTransferClassifier([confuse, SoftLabels(0.4, 3.0)], **SGD, **SMALL)
     by_hand.fit(Xs, ys, Xt, few(yt))
     assert same_weights(method, by_hand) and method.soft_labels_ is None

@@ -7,7 +7,7 @@ module here; they can be combined freely.
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from inspect import signature
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -67,8 +67,6 @@ class Step(NamedTuple):
         λ w_k at this step.
     optimizer : torch.optim.Optimizer
         The optimiser of the network's and the alignments' parameters, which keeps its state.
-    make_optimizer : callable
-        Makes an optimiser of the network's kind, with its learning rate, for some parameters.
     """
 
     network: Network
@@ -78,7 +76,6 @@ class Step(NamedTuple):
     target_y: Tensor | None
     lam: float
     optimizer: torch.optim.Optimizer
-    make_optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 
 class Alignment(nn.Module):
@@ -134,6 +131,10 @@ class Alignment(nn.Module):
             activations.prediction() if isinstance(layer, str) else activations.features[layer]
             for layer in self.each_layer(len(activations.features))
         )
+
+    def joined(self, activations: Activations) -> Tensor:
+        """Return the activations of the layers that are to be aligned, side by side."""
+        return torch.cat(self.aligned(activations), 1)
 
     def aligned_widths(self, widths: Sequence[int], n_outputs: int) -> list[int]:
         """Return the widths of the layers that are to be aligned.

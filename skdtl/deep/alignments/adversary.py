@@ -10,7 +10,13 @@ from torch.nn import functional as F
 
 from ._base import Activations, Alignment, Layers
 
-__all__ = ["DomainAdversary", "domain_loss", "fully_connected", "reverse_gradient"]
+__all__ = [
+    "AlternatingDiscriminator",
+    "DomainAdversary",
+    "domain_loss",
+    "fully_connected",
+    "reverse_gradient",
+]
 
 
 class _Reverse(torch.autograd.Function):
@@ -131,8 +137,80 @@ class DomainAdversary(Alignment):
         return omega
 
     def _loss(self, source: Activations, target: Activations, lam: float | None) -> Tensor:
-        xs, xt = (torch.cat(self.aligned(domain), 1) for domain in (source, target))
-        x = torch.cat([xs, xt])
+        x = torch.cat([self.joined(domain) for domain in (source, target)])
         logits = self.discriminator(x if lam is None else reverse_gradient(x, lam))[:, 0]
-        loss, self.observed["domain_accuracy"] = domain_loss(logits, len(xs))
+        loss, self.observed["domain_accuracy"] = domain_loss(logits, len(source.output))
         return loss
+
+
+class AlternatingDiscriminator(Alignment):
+    """Base of the alignments whose discriminator D learns in turn with the network.
+
+    Before every step of the network D makes `n_steps` of its own (Adam), on the features as they
+    are, on  mean BCE(D(source), 1) + mean BCE(D(target), 0). A subclass writes ``forward``, which
+    is what the network makes of D's answers; neither λ nor `weight` touches D. The history records
+    D's loss at its last step as ``domain_loss`` and the share of rows that it then assigned to the
+    right domain as ``domain_accuracy``, as :class:`~skdtl.deep.DomainAdversary` does.
+
+    Parameters
+    ----------
+    weight : float, default=1.0
+        This alignment's own factor of λ; 0 or more.
+    hidden_layer_sizes : sequence of int, default=(100,)
+        D's hidden layers; () makes it logistic regression.
+    n_steps : int, default=1
+        D's steps before each of the network's; 1 or more.
+    discriminator_lr : float, default=1e-3
+        D's learning rate, more than 0; constant.
+    layers : int, "output", sequence of these or None, default=-1
+        Which layers D sees side by side: hidden ones by their index, of which -1 is the last, or
+        the network's output. None means all hidden layers.
+    """
+
+    betas = (0.9, 0.999)  # Adam's
+
+    def __init__(
+        self,
+        weight: float = 1.0,
+        hidden_layer_sizes: Sequence[int] = (100,),
+        n_steps: int = 1,
+        discriminator_lr: float = 1e-3,
+        layers: Layers = -1,
+    ):
+        super().__init__(weight, layers)
+        name = type(self).__name__
+        if not n_steps >= 1:
+            raise ValueError(f"The n_steps of {name} must be >= 1; got {n_steps!r}.")
+        if not discriminator_lr > 0:
+            raise ValueError(
+                f"The discriminator_lr of {name} must be > 0; got {discriminator_lr!r}."
+            )
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.n_steps = n_steps
+        self.discriminator_lr = discriminator_lr
+
+    def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
+        """Make the discriminator."""
+        width = sum(self.aligned_widths(widths, n_outputs))
+        self.discriminator = fully_connected(width, self.hidden_layer_sizes).requires_grad_(False)
+        self.optimizer: torch.optim.Optimizer | None = None
+
+    def before_step(self, source: Activations, target: Activations) -> None:
+        """Train the discriminator."""
+        if self.optimizer is None:  # now the discriminator is where it stays
+            self.optimizer = torch.optim.Adam(
+                self.discriminator.parameters(),
+                lr=self.discriminator_lr,
+                betas=self.betas,
+                fused=True,
+            )
+        x = torch.cat([self.joined(domain) for domain in (source, target)])
+        self.discriminator.requires_grad_(True)
+        for _ in range(self.n_steps):
+            self.optimizer.zero_grad()
+            loss, accuracy = domain_loss(self.discriminator(x)[:, 0], len(source.output))
+            loss.backward()
+            self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.discriminator.requires_grad_(False)
+        self.observed.update(domain_loss=loss.detach(), domain_accuracy=accuracy)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._base import Activations, Alignment, Layers
-from .adversary import domain_loss, fully_connected
+from ._base import Activations
+from .adversary import AlternatingDiscriminator
 
 __all__ = ["InvertedLabels"]
 
 
-class InvertedLabels(Alignment):
+class InvertedLabels(AlternatingDiscriminator):
     """Inverted labels: the target's features learn to be taken for the source's, as in a GAN.
 
     Ω = mean BCE(D(target), 1): the target's features are to be labelled "source" by the
@@ -55,52 +52,9 @@ class InvertedLabels(Alignment):
 
     name = "inverted_loss"
 
-    def __init__(
-        self,
-        weight: float = 1.0,
-        hidden_layer_sizes: Sequence[int] = (100,),
-        n_steps: int = 1,
-        discriminator_lr: float = 1e-3,
-        layers: Layers = -1,
-    ):
-        super().__init__(weight, layers)
-        if not n_steps >= 1:
-            raise ValueError(f"The n_steps of InvertedLabels must be >= 1; got {n_steps!r}.")
-        if not discriminator_lr > 0:
-            raise ValueError(
-                f"The discriminator_lr of InvertedLabels must be > 0; got {discriminator_lr!r}."
-            )
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.n_steps = n_steps
-        self.discriminator_lr = discriminator_lr
-
-    def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
-        """Make the discriminator."""
-        width = sum(self.aligned_widths(widths, n_outputs))
-        self.discriminator = fully_connected(width, self.hidden_layer_sizes).requires_grad_(False)
-        self.optimizer: torch.optim.Optimizer | None = None
-
-    def before_step(self, source: Activations, target: Activations) -> None:
-        """Train the discriminator."""
-        if self.optimizer is None:  # now the discriminator is where it stays
-            self.optimizer = torch.optim.Adam(
-                self.discriminator.parameters(),
-                lr=self.discriminator_lr,
-                betas=(0.5, 0.999),
-                fused=True,
-            )
-        x = torch.cat([torch.cat(self.aligned(domain), 1) for domain in (source, target)])
-        self.discriminator.requires_grad_(True)
-        for _ in range(self.n_steps):
-            self.optimizer.zero_grad()
-            loss, accuracy = domain_loss(self.discriminator(x)[:, 0], len(source.output))
-            loss.backward()
-            self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.discriminator.requires_grad_(False)
-        self.observed.update(domain_loss=loss.detach(), domain_accuracy=accuracy)
+    betas = (0.5, 0.999)
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the loss of the target's features, which are to pass for the source's."""
-        logits = self.discriminator(torch.cat(self.aligned(target), 1))
+        logits = self.discriminator(self.joined(target))
         return F.softplus(-logits).mean()  # BCE(logits, 1)

@@ -77,7 +77,7 @@ class MarginDisparity(Alignment):
         return -omega
 
     def _disparity(self, source: Activations, target: Activations, lam: float | None) -> Tensor:
-        xs, xt = (torch.cat(self.aligned(domain), 1) for domain in (source, target))
+        xs, xt = (self.joined(domain) for domain in (source, target))
         x, n = torch.cat([xs, xt]), len(xs)
         log_p = self.head(x if lam is None else reverse_gradient(x, lam)).log_softmax(1)
         predicted = torch.cat([source.output, target.output]).argmax(1, keepdim=True)

@@ -70,7 +70,7 @@ class JointTransport(Alignment):
 
     def cost(self, source: Activations, target: Activations) -> Tensor:
         """Return what it costs to take each source row to each target row."""
-        xs, xt = (torch.cat(self.aligned(domain), 1) for domain in (source, target))
+        xs, xt = (self.joined(domain) for domain in (source, target))
         y = source.y
         assert y is not None  # every source row has a label
         if target.output.shape[1] > 1:

@@ -101,7 +101,7 @@ class WassersteinCritic(Alignment):
             self.optimizer = torch.optim.Adam(
                 self.critic.parameters(), lr=self.critic_lr, fused=True
             )
-        xs, xt = self._joined(source), self._joined(target)
+        xs, xt = self.joined(source), self.joined(target)
         n_source, n = len(xs), max(len(xs), len(xt))
         starts, ends = _repeated(xs, n), _repeated(xt, n)
         self.critic.requires_grad_(True)
@@ -121,12 +121,9 @@ class WassersteinCritic(Alignment):
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the critic's estimate of the distance."""
-        xs, xt = self._joined(source), self._joined(target)
+        xs, xt = self.joined(source), self.joined(target)
         values = self.critic(torch.cat([xs, xt]))
         return values[: len(xs)].mean() - values[len(xs) :].mean()
-
-    def _joined(self, activations: Activations) -> Tensor:
-        return torch.cat(self.aligned(activations), 1)
 
 
 def _repeated(x: Tensor, n: int) -> Tensor:
