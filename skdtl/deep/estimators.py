@@ -476,7 +476,17 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
         return tags
 
     def _device(self) -> torch.device:
-        return torch.device(self.device)
+        try:
+            device = torch.device(self.device)
+        except RuntimeError as error:
+            raise ValueError(
+                f"device must be one of torch's, such as 'cpu' or 'cuda'; got {self.device!r}."
+            ) from error
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(
+                f"device is {self.device!r}, but torch sees no CUDA device here: use device='cpu'."
+            )
+        return device
 
     def _lam(self):
         if self.lam == "ramp":
