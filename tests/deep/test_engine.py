@@ -655,7 +655,7 @@ def test_no_alignment_uses_no_unlabelled_rows():
 
 def test_a_device_that_is_not_there_is_an_error_that_helps(monkeypatch):
     Xs, ys, Xt, _ = two_domains()
-    with pytest.raises(ValueError, match="device must be one of torch's.*got 'gpu0'"):
+    with pytest.raises(ValueError, match="got 'gpu0'"):
         small(device="gpu0").fit(Xs, ys, Xt)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="device is 'cuda', but torch sees no CUDA device"):
