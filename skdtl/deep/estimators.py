@@ -214,7 +214,8 @@ class DeepTransferEstimator(WeightsMixin, DomainTransformerMixin, TransferEstima
                 f"{what}, whose samples had the shape {old_shape or (self.n_features_in_,)}, but "
                 f"now Xs has samples of shape {shape or (self.n_features_in_,)}."
             )
-        for name in ("classes_", "feature_names_in_", *self._network_attributes):
+        names = ("classes_", "source_classes_", "feature_names_in_", *self._network_attributes)
+        for name in names:
             new, old = (mapping.get(name) for mapping in (vars(self), before))
             if new is not None and old is not None and not np.array_equal(new, old):
                 raise ValueError(

@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from skdtl import CDAN, RMAN, DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import Activations, ConditionalAdversary, DomainAdversary, Ramp
@@ -273,6 +274,24 @@ def test_layers_before_the_last_may_have_any_scale(factor):
     assert alignment(*scaled).item() == pytest.approx(expected, rel=1e-10)
     scaled = [act([f[0], f[1] * factor], z) for f, z in ((F_S, Z_S), (F_T, Z_T))]
     assert alignment(*scaled).item() != pytest.approx(expected, rel=1e-3)
+
+
+def test_lengths_are_constants_for_the_gradient():
+    alignment = adversary(map="multilinear", layers=(0, 1))
+    source, target = act(F_S, Z_S, True), act(F_T, Z_T, True)
+    alignment(source, target).backward()
+    # Divided before by what then is no function of the features, the lengths are 1.
+    length = np.sqrt(sum((f[0] ** 2).sum() for f in (F_S, F_T)) / (len(Z_S) + len(Z_T)))
+    first = torch.tensor(np.concatenate([F_S[0], F_T[0]]), requires_grad=True)
+    x = [first / length, torch.tensor(np.concatenate([F_S[1], F_T[1]]))]
+    g = torch.tensor(np.concatenate([Z_S, Z_T])).softmax(1)
+    joint = torch.einsum("ni,nj,nk->nijk", x[0], x[1], g).flatten(1)
+    logits = alignment.discriminator(joint)[:, 0]
+    n = len(Z_S)
+    (F.softplus(-logits[:n]).mean() + F.softplus(logits[n:]).mean()).backward()
+    torch.testing.assert_close(
+        torch.cat([source.features[0].grad, target.features[0].grad]), first.grad
+    )
 
 
 @pytest.mark.parametrize(

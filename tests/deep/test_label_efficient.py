@@ -322,6 +322,21 @@ def test_the_network_begins_with_what_the_source_taught_it():
     assert begun.source_head is None and model.classes_.tolist() == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("n_source", [2, 3])
+def test_a_warm_start_goes_on_with_both_heads(n_source):
+    Xs, ys, Xt, _, few = new_classes()
+    rows = np.isin(ys, ["a", "b", "c"][:n_source])  # as many classes as the target has, or more
+    options = {**SMALL, "max_epochs": 20, "warm_start": True}
+    first = LabelEfficientTransfer(**options).fit(Xs[rows], ys[rows], Xt, few)
+    before = copy.deepcopy(first.net_.module_.state_dict())
+    still = first.set_params(lr=1e-30, random_state=1).fit(Xs[rows], ys[rows], Xt, few)
+    for name, value in still.net_.module_.state_dict().items():
+        torch.testing.assert_close(value, before[name], msg=name)
+    others = np.where(ys == "a", "d", ys).astype(object)
+    with pytest.raises(ValueError, match="source_classes_ was"):
+        first.fit(Xs[rows], others[rows], Xt, few)
+
+
 def test_frozen_layers_by_a_factor_of_zero():
     Xs, ys, Xt, _, few = new_classes()
     model = LabelEfficientTransfer(backbone_lr_factor=0.0, callbacks=[Keep()], **SMALL)

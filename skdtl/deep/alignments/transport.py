@@ -85,4 +85,4 @@ def squared_distances(xs: Tensor, xt: Tensor) -> Tensor:
     centre = xt.detach().mean(0)  # ‖x‖² + ‖y‖² - 2xy loses fewer digits near the origin
     xs, xt = xs - centre, xt - centre
     norms = xs.square().sum(1)[:, None] + xt.square().sum(1)
-    return torch.addmm(norms, xs, xt.T, alpha=-2).clamp(min=0)
+    return torch.addmm(norms, xs, xt.T, alpha=-2)
