@@ -506,3 +506,13 @@ def test_spectra_as_plain_tables():
     model.fit(Xs, ys, Xt)
     assert model.n_features_in_ == 5 and not hasattr(model, "input_shape_")
     assert model.score(Xt, yt) > 0.7
+
+
+def test_a_warm_start_needs_samples_of_the_same_shape():
+    Xs, ys, Xt, _ = images()
+    flat = [X.reshape(len(X), -1) for X in (Xs, Xt)]
+    for first, then in (((Xs, Xt), flat), (flat, (Xs, Xt))):
+        estimator = dann(None, warm_start=True).fit(first[0], ys, first[1])
+        with pytest.raises(ValueError, match="samples had the shape"):
+            estimator.fit(then[0], ys, then[1])
+        assert estimator.predict(first[1]).shape == (len(Xt),)
