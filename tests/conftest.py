@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import sklearn
 
@@ -7,6 +9,11 @@ try:
     import torch
 except ModuleNotFoundError:  # the classical half is tested without it too
     torch = None
+    collect_ignore = [
+        str(path)
+        for path in Path(__file__).parent.rglob("test_*.py")
+        if "\nimport torch\n" in (text := path.read_text()) or "deep_common import" in text
+    ]
 else:
     # Two threads on small tensors cost far more than one.
     torch.set_num_threads(1)

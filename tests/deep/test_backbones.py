@@ -28,7 +28,7 @@ from skdtl import (
 from skdtl.deep import MMD, LeNet, ResNet, SpectrumNet, inference
 from skdtl.deep.net import Network, split_layers
 
-from .common import SMALL, same_weights, two_domains, weights
+from ..deep_common import SMALL, same_weights, two_domains, weights
 
 TINY = partial(LeNet, n_channels=(3, 4), kernel_size=3, n_features=10)
 TINY_RES = partial(ResNet, n_channels=(4, 8))

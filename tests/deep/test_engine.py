@@ -17,7 +17,7 @@ from skdtl import DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import MMD, Activations, Alignment, DomainAdversary, Ramp
 from skdtl.deep.net import Network, PairedBatches, split_layers
 
-from .common import SMALL, same_weights, two_domains, weights
+from ..deep_common import SMALL, same_weights, two_domains, weights
 
 CPU = torch.device("cpu")
 

@@ -27,7 +27,7 @@ from skdtl import (
 from skdtl.deep import MMD, Alignment, DomainAdversary
 from skdtl.deep.net import PairedBatches
 
-from .common import two_domains, weights
+from ..deep_common import two_domains, weights
 
 # 17 is odd, so that the processes' shares differ in size; the last method's batches leave a process
 # without any row of the target.

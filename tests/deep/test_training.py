@@ -42,7 +42,7 @@ from skdtl.deep import (
 )
 from skdtl.deep._holdout import hold_out
 
-from .common import SMALL, same_weights, two_domains, weights
+from ..deep_common import SMALL, same_weights, two_domains, weights
 
 
 def small(*alignments, regression=False, **options):

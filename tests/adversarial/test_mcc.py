@@ -10,7 +10,7 @@ from sklearn.datasets import make_moons
 from skdtl import MCC, DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import Activations, MinimumClassConfusion
 
-from .common import SMALL, rotated_digits, same_weights, two_domains
+from ..deep_common import SMALL, rotated_digits, same_weights, two_domains
 
 LOGITS = np.random.default_rng(0).normal(size=(7, 4)) * 3
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from skdtl import DeepTransferClassifier, FineTuning, FineTuningRegressor
 
-from .common import SMALL, same_weights, two_domains, weights
+from ..deep_common import SMALL, same_weights, two_domains, weights
 
 TWO = {**SMALL, "hidden_layer_sizes": (8, 6)}
 

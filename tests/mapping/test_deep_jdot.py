@@ -13,7 +13,7 @@ from skdtl._transport import transport_plan
 from skdtl.deep import Activations, JointTransport
 from skdtl.deep.alignments.transport import squared_distances
 
-from .common import SMALL, rotated_digits, same_weights, two_domains
+from ..deep_common import SMALL, rotated_digits, same_weights, two_domains
 
 ot = pytest.importorskip("ot")
 

@@ -14,7 +14,7 @@ from skdtl.deep import MMD, Activations, MultiKernelMMD, Ramp
 from skdtl.deep.alignments._gaussian import gaussian_mixture, squared_distances
 from skdtl.deep.alignments.multi_kernel_mmd import optimal_kernel_weights
 
-from .common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains
+from ..deep_common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains
 
 RNG = np.random.default_rng(0)
 XS, XT = RNG.normal(size=(7, 3)), RNG.normal(size=(6, 3)) + 0.5

@@ -15,7 +15,7 @@ from skdtl.adversarial.adda import UntiedNetwork
 from skdtl.deep import Activations, InvertedLabels
 from skdtl.deep.net import Network, hidden_layers
 
-from .common import SMALL, rotated_digits, same_weights, two_domains, weights
+from ..deep_common import SMALL, rotated_digits, same_weights, two_domains, weights
 
 RNG = np.random.default_rng(0)
 XS, XT = RNG.normal(size=(7, 3)), RNG.normal(size=(5, 3)) + 0.5

@@ -12,7 +12,7 @@ from torch import nn
 from skdtl import DeepTransferClassifier, DeepTransferRegressor, SimultaneousTransfer
 from skdtl.deep import Activations, DomainConfusion, Ramp, SoftLabels
 
-from .common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains, weights
+from ..deep_common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains, weights
 
 RNG = np.random.default_rng(0)
 XS, XT = RNG.normal(size=(7, 3)), RNG.normal(size=(5, 3)) + 0.5

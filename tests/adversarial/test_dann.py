@@ -14,7 +14,7 @@ from skdtl import (
 )
 from skdtl.deep import DomainAdversary, Ramp
 
-from .common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains
+from ..deep_common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains
 
 
 def test_dann_is_the_engine_with_an_adversary_and_the_papers_training():
