@@ -10,17 +10,14 @@ from torch import Tensor, nn
 
 from .._params import Int, Real, SequenceOf
 from ..base import Domain
-from ..deep.alignments import InvertedLabels
-from ..deep.estimators import (
-    LAM,
-    LAYERS,
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
+from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
-from ..deep.net import Network
+from ..deep._training import LAM, LAYERS, NETWORK_PARAMS, TRAINING_PARAMS
+from ..deep.alignments import InvertedLabels
+from ..deep.network import Network
 
 __all__ = ["ADDA", "ADDARegressor"]
 
@@ -68,7 +65,7 @@ class UntiedNetwork(Network):
         return self
 
 
-class _Untied(DeepTransferEstimator):
+class _ADDABase(DeepTransferEstimator):
     _network_attributes: ClassVar[tuple[str, ...]] = (
         *DeepTransferEstimator._network_attributes,
         "n_encoders_",
@@ -175,7 +172,7 @@ class _Untied(DeepTransferEstimator):
         ]
 
 
-class ADDA(_Untied, DeepTransferClassifierBase):
+class ADDA(_ADDABase, DeepTransferClassifierBase):
     """Train a network on the source, then an encoder for the target that fools a discriminator.
 
     First a network learns the source's classes. Then a copy of its hidden layers becomes the
@@ -343,7 +340,7 @@ class ADDA(_Untied, DeepTransferClassifierBase):
     """
 
 
-class ADDARegressor(_Untied, DeepTransferRegressorBase):
+class ADDARegressor(_ADDABase, DeepTransferRegressorBase):
     """Train a regression network on the source, then an encoder that fools a discriminator.
 
     First a network learns the source's labels. Then a copy of its hidden layers becomes the

@@ -5,21 +5,18 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .._params import Int, SequenceOf
-from ..deep.alignments import DomainAdversary
-from ..deep.estimators import (
-    LAM,
-    LAYERS,
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
+from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
+from ..deep._training import LAM, LAYERS, NETWORK_PARAMS, TRAINING_PARAMS
+from ..deep.alignments import DomainAdversary
 
 __all__ = ["DANN", "DANNRegressor"]
 
 
-class _Adversarial(DeepTransferEstimator):
+class _DANNBase(DeepTransferEstimator):
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
         "discriminator_layer_sizes": SequenceOf(Int(1)),
@@ -78,7 +75,7 @@ class _Adversarial(DeepTransferEstimator):
         return [DomainAdversary(hidden_layer_sizes=sizes, layers=self.layers)]
 
 
-class DANN(_Adversarial, DeepTransferClassifierBase):
+class DANN(_DANNBase, DeepTransferClassifierBase):
     """Train a network whose features a discriminator can't assign to a domain.
 
     A discriminator learns to tell source rows from target rows by the features of the last hidden
@@ -212,7 +209,7 @@ class DANN(_Adversarial, DeepTransferClassifierBase):
     """
 
 
-class DANNRegressor(_Adversarial, DeepTransferRegressorBase):
+class DANNRegressor(_DANNBase, DeepTransferRegressorBase):
     """Train a regression network whose features a discriminator can't assign to a domain.
 
     A discriminator learns to tell source rows from target rows by the features of the last hidden

@@ -11,14 +11,11 @@ from torch.nn import functional as F
 
 from .._params import Int, OneOf, Real, SequenceOf
 from ..base import Domain, TransferTags
+from ..deep._base import DeepTransferClassifierBase
+from ..deep._training import LAM, NETWORK_PARAMS, TRAINING_PARAMS
 from ..deep.alignments import ClassCentreSimilarity, DomainAdversary
-from ..deep.estimators import (
-    LAM,
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
-    DeepTransferClassifierBase,
-)
-from ..deep.net import Network, seeded
+from ..deep.network import Network
+from ..deep.randomness import seeded
 from ._unscheduled import Unscheduled
 
 __all__ = ["LabelEfficientTransfer"]

@@ -5,13 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .._params import Real
+from ..deep._base import DeepTransferClassifierBase
+from ..deep._training import LAM, NETWORK_PARAMS, TRAINING_PARAMS
 from ..deep.alignments import MinimumClassConfusion
-from ..deep.estimators import (
-    LAM,
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
-    DeepTransferClassifierBase,
-)
 
 __all__ = ["MCC"]
 

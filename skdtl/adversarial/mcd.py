@@ -8,14 +8,10 @@ from typing import Any, ClassVar
 import torch
 
 from .._params import Int
+from ..deep._base import DeepTransferClassifierBase
+from ..deep._training import LAM, NETWORK_PARAMS, TRAINING_PARAMS
 from ..deep.alignments import ClassifierDiscrepancy
-from ..deep.estimators import (
-    LAM,
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
-    DeepTransferClassifierBase,
-)
-from ..deep.net import Network
+from ..deep.network import Network
 
 __all__ = ["MCD"]
 

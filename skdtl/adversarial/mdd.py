@@ -7,14 +7,9 @@ from typing import Any, ClassVar
 from torch import nn
 
 from .._params import Bool, Int, Real, SequenceOf
+from ..deep._base import DeepTransferClassifierBase
+from ..deep._training import LAM, LAYERS, NETWORK_PARAMS, TRAINING_PARAMS
 from ..deep.alignments import MarginDisparity
-from ..deep.estimators import (
-    LAM,
-    LAYERS,
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
-    DeepTransferClassifierBase,
-)
 
 __all__ = ["MDD"]
 

@@ -9,14 +9,9 @@ import torch
 
 from .._params import Int, Real, SequenceOf
 from ..base import Domain
+from ..deep._base import DeepTransferClassifierBase
+from ..deep._training import LAM, LAYERS, NETWORK_PARAMS, TRAINING_PARAMS
 from ..deep.alignments import DomainConfusion, SoftLabels
-from ..deep.estimators import (
-    LAM,
-    LAYERS,
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
-    DeepTransferClassifierBase,
-)
 from ._unscheduled import Unscheduled
 
 __all__ = ["SimultaneousTransfer"]

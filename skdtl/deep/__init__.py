@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         WassersteinCritic,
     )
     from .backbones import LeNet, ResNet, SpectrumNet
-    from .estimators import DeepTransferClassifier, DeepTransferRegressor
+    from .combinations import DeepTransferClassifier, DeepTransferRegressor
     from .net import TrainingInterruptedWarning
     from .schedules import Ramp, WarmUp
 
@@ -39,8 +39,8 @@ __getattr__, __dir__, __all__ = lazy_attributes(
         "ClassifierDiscrepancy": ".alignments",
         "ConditionalAdversary": ".alignments",
         "CorrelationAlignment": ".alignments",
-        "DeepTransferClassifier": ".estimators",
-        "DeepTransferRegressor": ".estimators",
+        "DeepTransferClassifier": ".combinations",
+        "DeepTransferRegressor": ".combinations",
         "DomainAdversary": ".alignments",
         "DomainConfusion": ".alignments",
         "InvertedLabels": ".alignments",

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from ..base import Domain
-from .net import memory_mapped
+from .batches import memory_mapped
 
 __all__ = ["hold_out"]
 

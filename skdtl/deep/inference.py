@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .net import Network
+from .network import Network
 
 __all__ = ["best_dtype", "best_outputs", "infer"]
 

@@ -1,15 +1,12 @@
-"""The network, its paired batches, and the skorch net that trains it."""
+"""The skorch net that trains a network on paired batches."""
 
 from __future__ import annotations
 
 import copy
 import dis
 import math
-import threading
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from itertools import pairwise
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,27 +14,13 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from .alignments import Activations, Alignment, Step
+from .batches import PairedBatches
 from .parallel import Processes, n_processes
+from .randomness import same_randomness_afterwards
 
-__all__ = [
-    "DeepNet",
-    "Network",
-    "PairedBatches",
-    "TrainingInterruptedWarning",
-    "hidden_layers",
-    "seeded",
-    "split_layers",
-]
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "logistic": nn.Sigmoid,
-    "identity": nn.Identity,
-}
+__all__ = ["DeepNet", "TrainingInterruptedWarning"]
 
 
 class TrainingInterruptedWarning(UserWarning):
@@ -45,298 +28,6 @@ class TrainingInterruptedWarning(UserWarning):
 
     Its attribute ``interrupted_`` is True.
     """
-
-
-# Layers that draw no random number in a training step.
-_DETERMINISTIC = (
-    *(nn.Linear, nn.Conv1d, nn.Conv2d),
-    *(nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveAvgPool2d),
-    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm),
-    *(nn.Flatten, nn.Unflatten, nn.Sequential, nn.ModuleList),
-)
-
-# torch has one global random generator per process: whoever needs it takes turns.
-_GENERATOR = threading.RLock()
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global generator for a while, and put its state back afterwards."""
-    cuda = [device] if device.type == "cuda" else []
-    with _GENERATOR, torch.random.fork_rng(devices=cuda):
-        torch.default_generator.manual_seed(seed)
-        if cuda:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def _same_randomness_afterwards(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """Put the state of torch's generator, and of those that a module owns, back afterwards."""
-    own = [g for m in module.modules() for g in vars(m).values() if isinstance(g, torch.Generator)]
-    states = [generator.get_state() for generator in own]
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        try:
-            yield
-        finally:
-            for generator, state in zip(own, states):
-                generator.set_state(state)
-
-
-def hidden_layers(n_inputs: int, sizes: Sequence[int], activation: str) -> list[nn.Module]:
-    """Make fully connected layers, each with its activation."""
-    widths = [n_inputs, *sizes]
-    return [
-        nn.Sequential(nn.Linear(width, size), ACTIVATIONS[activation]())
-        for width, size in zip(widths, sizes)
-    ]
-
-
-def split_layers(module: nn.Module) -> list[nn.Module]:
-    """Split a backbone into layers that can be aligned or frozen one by one.
-
-    A plain ``nn.Sequential`` is cut before each part that holds a weight matrix or a filter bank:
-    activations, normalisations, dropout and the like belong to the layer before them. Any other
-    module is one layer.
-    """
-    if type(module).forward is not nn.Sequential.forward:
-        return [module]
-    layers: list[list[nn.Module]] = []
-    begun = False  # whether the current layer has its weight matrix
-    for part in module.children():
-        weighty = any(p.ndim > 1 for p in part.parameters())
-        if not layers or (weighty and begun):
-            layers.append([])
-            begun = False
-        layers[-1].append(part)
-        begun |= weighty
-    return [nn.Sequential(*parts) for parts in layers]
-
-
-class Network(nn.Module):
-    """Hidden layers, then a linear head.
-
-    A layer whose parameters are all frozen stays in evaluation mode, so that its running
-    statistics stand still too.
-
-    Parameters
-    ----------
-    layers : sequence of nn.Module
-        The hidden layers.
-    n_outputs : int
-        The number of classes, or 1 for a regressor.
-    example : Tensor of shape (n, n_inputs)
-        Some rows, to find the layers' widths by.
-    """
-
-    def __init__(self, layers: Sequence[nn.Module], n_outputs: int, example: Tensor):
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-        self.layers.eval()
-        with torch.no_grad():
-            self.widths = [f.shape[1] for f in self.features(example)]
-        self.head = nn.Linear(self.widths[-1], n_outputs)
-        self.train()
-
-    def features(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the output of every hidden layer, flattened to one row per sample."""
-        features = []
-        for layer in self.layers:
-            x = layer(x)
-            features.append(x if x.ndim == 2 else x.flatten(1))
-        return tuple(features)
-
-    def activations(self, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Return the hidden layers' outputs and the head's."""
-        features = self.features(x)
-        return features, self.head(features[-1])
-
-    def paired_activations(self, x: Tensor, n_source: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Return `activations` of a batch whose first `n_source` rows are the source's.
-
-        One network serves both domains here; one that treats them differently overrides this.
-        """
-        return self.activations(x)
-
-    def for_domain(self, domain: str) -> Network:
-        """Return the network that maps rows of one domain, "source" or "target".
-
-        One network serves both domains here; one with an encoder for each overrides this.
-        """
-        return self
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the head's output: logits, or standardised predictions."""
-        return self.activations(x)[1]
-
-    def train(self, mode: bool = True) -> Network:
-        """Switch between training and evaluation."""
-        super().train(mode)
-        for layer in self.layers:
-            parameters = list(layer.parameters())
-            if parameters and not any(p.requires_grad for p in parameters):
-                layer.eval()
-        return self
-
-    @property
-    def n_outputs(self) -> int:
-        """How many columns the output has while the network trains."""
-        return self.head.out_features
-
-    def is_deterministic(self) -> bool:
-        """Tell whether a training step surely draws no random number."""
-        known = (*_DETERMINISTIC, *ACTIVATIONS.values(), type(self))
-        return all(type(module) in known for module in self.modules())
-
-
-class PairedBatch(tuple):
-    """A batch (X, y) as skorch wants it, in which the rows of the source come first."""
-
-    n_source: int
-
-    def __new__(cls, X: Tensor, y: Tensor, n_source: int):
-        batch = super().__new__(cls, (X, y))
-        batch.n_source = n_source
-        return batch
-
-
-class _Rows:
-    """An endless stream of batches from one domain, shuffled anew for every pass over its rows.
-
-    Rows in memory are permuted once per pass and then sliced; a memory map is read batch by batch.
-    """
-
-    def __init__(self, X, y, batch_size: int, seed: int, device: torch.device):
-        self.mapped = memory_mapped(X)
-        self.X = X if self.mapped else torch.as_tensor(_writable(X)).to(device)
-        self.y = None if y is None else y.to(device)
-        self.device = device
-        self.seed = seed
-        self.generator = torch.Generator().manual_seed(seed)
-        self.n_rows = len(X)
-        n_batches = math.ceil(len(X) / batch_size)
-        # Nearly equal batches, so that no pass ends in a tiny one and none drops rows.
-        edges = [i * len(X) // n_batches for i in range(n_batches + 1)]
-        self.slices = [slice(a, b) for a, b in pairwise(edges)]
-        self.next = n_batches
-
-    def __len__(self):
-        return len(self.slices)
-
-    def restart(self) -> None:
-        """Begin again with the first pass."""
-        self.generator.manual_seed(self.seed)
-        self.next = len(self.slices)
-
-    def take(self) -> tuple[Tensor, Any]:
-        if self.next == len(self.slices):
-            self._shuffle()
-        rows = self.slices[self.next]
-        self.next += 1
-        if self.mapped:
-            x = torch.as_tensor(_writable(self.X[self.order[rows]])).to(self.device)
-        else:
-            x = self.shuffled[rows]
-        return x, None if self.y is None else self.shuffled_y[rows]
-
-    def checksum(self) -> int:
-        """Return a number that is hardly the same for other rows; it is found from some of them."""
-        some = slice(None, None, math.ceil(len(self.X) / 256))
-        parts = [torch.as_tensor(_writable(self.X[some])) if self.mapped else self.X[some]]
-        if self.y is not None:
-            parts.append(self.y[some])
-        return zlib.crc32(b"".join(part.cpu().numpy().tobytes() for part in parts))
-
-    def _shuffle(self) -> None:
-        order = torch.randperm(len(self.X), generator=self.generator)
-        self.next = 0
-        if self.mapped:
-            self.order = order.numpy()
-        order = order.to(self.device)
-        if not self.mapped:
-            self.shuffled = self.X[order]
-        if self.y is not None:
-            self.shuffled_y = self.y[order]
-
-
-def _writable(X) -> np.ndarray:
-    """Return rows in float32; torch warns of arrays that it could not write to."""
-    X = np.asarray(X, dtype=np.float32)
-    return X if X.flags.writeable else X.copy()
-
-
-def memory_mapped(X) -> bool:
-    while X is not None:
-        if isinstance(X, np.memmap):
-            return True
-        X = getattr(X, "base", None)
-    return False
-
-
-class PairedBatches(Dataset):
-    """Batches that pair rows of the source with rows of the target.
-
-    An epoch is one pass over the longer domain; the shorter one is cycled, and shuffled again
-    whenever it is exhausted.
-
-    Parameters
-    ----------
-    source, target : tuple (X, y)
-        Rows and their labels: a Tensor with -1 or NaN where there is none, or None where no row
-        has one. The source needs labels. `target` may be None: then the batches are the source's.
-    batch_size : int
-        At most so many rows of each domain are in a batch.
-    seeds : tuple of two ints
-        For the order of source rows and of target rows. The former doesn't depend on the target.
-    device : torch.device
-        Where batches are wanted.
-    repeat : bool, default=False
-        Whether every epoch has the same batches as the first one.
-
-    Attributes
-    ----------
-    held_out : PairedBatches or None
-        The batches to validate by after every epoch of training by these.
-    """
-
-    def __init__(
-        self, source, target, batch_size: int, seeds, device: torch.device, repeat: bool = False
-    ):
-        self.repeat = repeat
-        self.held_out: PairedBatches | None = None
-        X, y = source
-        self.source = _Rows(X, y, batch_size, seeds[0], device)
-        self.target = None
-        if target is not None:
-            X, y = target
-            self.target = _Rows(X, y, batch_size, seeds[1], device)
-
-    def __len__(self):
-        return max(len(self.source), len(self.target) if self.target else 0)
-
-    def facts(self) -> dict[str, int]:
-        """Return what processes that train together must agree on."""
-        facts = {"the number of batches": len(self)}
-        for name, rows in (("source", self.source), ("target", self.target)):
-            if rows:
-                facts[f"the number of {name} rows"] = len(rows.X)
-                facts[f"a checksum of {name} rows"] = rows.checksum()
-        return facts
-
-    def __iter__(self) -> Iterator[PairedBatch]:
-        if self.repeat:
-            for rows in filter(None, (self.source, self.target)):
-                rows.restart()
-        for _ in range(len(self)):
-            X, y = self.source.take()
-            n_source = len(X)
-            if self.target:
-                X_target, y_target = self.target.take()
-                X = torch.cat([X, X_target])
-                if y_target is not None:
-                    y = torch.cat([y, y_target])
-            yield PairedBatch(X, y, n_source)
 
 
 class _Clock:
@@ -548,7 +239,7 @@ class DeepNet(NeuralNet):
         self._set_training(False)
         X, y = batch
         n_source = batch.n_source
-        with torch.no_grad(), _same_randomness_afterwards(self.alignments_, X.device):
+        with torch.no_grad(), same_randomness_afterwards(self.alignments_, X.device):
             features, output = self.module_.paired_activations(X, n_source)
             prediction = output[: len(y)]
             loss = self.get_loss(prediction, y, X=X, training=False)

@@ -7,22 +7,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._params import Int, OneOf, Real, SequenceOf
-from ..deep.alignments import MultiKernelMMD
-from ..deep.alignments.multi_kernel_mmd import MULTIPLIERS
-from ..deep.estimators import (
-    LAM,
-    LAYERS,
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
+from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
+from ..deep._training import LAM, LAYERS, NETWORK_PARAMS, TRAINING_PARAMS
+from ..deep.alignments import MultiKernelMMD
+from ..deep.alignments.multi_kernel_mmd import MULTIPLIERS
 
 __all__ = ["DAN", "DANRegressor"]
 
 
-class _Adaptation(DeepTransferEstimator):
+class _DANBase(DeepTransferEstimator):
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
         "layers": LAYERS,
@@ -103,7 +100,7 @@ class _Adaptation(DeepTransferEstimator):
                 self.kernel_weights_ = np.array(alignment.beta)
 
 
-class DAN(_Adaptation, DeepTransferClassifierBase):
+class DAN(_DANBase, DeepTransferClassifierBase):
     """Train a network whose layers are distributed alike in both domains, seen at many widths.
 
     The squared maximum mean discrepancy (MMD) between the domains of the last hidden layer and of
@@ -258,7 +255,7 @@ class DAN(_Adaptation, DeepTransferClassifierBase):
     """
 
 
-class DANRegressor(_Adaptation, DeepTransferRegressorBase):
+class DANRegressor(_DANBase, DeepTransferRegressorBase):
     """Train a regression network whose layers are distributed alike, seen at many widths.
 
     The squared maximum mean discrepancy (MMD) between the domains of the last hidden layer and of

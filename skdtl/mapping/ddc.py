@@ -10,16 +10,14 @@ from torch import nn
 
 from .._params import Int, OneOf, Real, SequenceOf
 from ..base import Domain
-from ..deep.alignments import MMD, Activations
-from ..deep.estimators import (
-    LAM,
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
+from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
-from ..deep.net import ACTIVATIONS, Network, hidden_layers
+from ..deep._training import LAM, NETWORK_PARAMS, TRAINING_PARAMS
+from ..deep.alignments import MMD, Activations
+from ..deep.network import ACTIVATIONS, Network, hidden_layers
 
 __all__ = ["DDC", "DDCRegressor"]
 
@@ -28,7 +26,7 @@ __all__ = ["DDC", "DDCRegressor"]
 _COMPARED_ROWS = 1000
 
 
-class _Confusion(DeepTransferEstimator):
+class _DDCBase(DeepTransferEstimator):
     _network_params: ClassVar[tuple[str, ...]] = (
         *DeepTransferEstimator._network_params,
         "adaptation_width",
@@ -199,7 +197,7 @@ class _Confusion(DeepTransferEstimator):
             )
 
 
-class DDC(_Confusion, DeepTransferClassifierBase):
+class DDC(_DDCBase, DeepTransferClassifierBase):
     """Train a network whose features are distributed alike in both domains.
 
     An adaptation layer is put into the network, and the squared maximum mean discrepancy (MMD) of
@@ -343,7 +341,7 @@ class DDC(_Confusion, DeepTransferClassifierBase):
     """
 
 
-class DDCRegressor(_Confusion, DeepTransferRegressorBase):
+class DDCRegressor(_DDCBase, DeepTransferRegressorBase):
     """Train a regression network whose features are distributed alike in both domains.
 
     An adaptation layer is put into the network, and the squared maximum mean discrepancy (MMD) of

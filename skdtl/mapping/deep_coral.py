@@ -6,21 +6,18 @@ from typing import Any, ClassVar
 
 from sklearn.base import is_classifier
 
-from ..deep.alignments import CorrelationAlignment
-from ..deep.estimators import (
-    LAM,
-    LAYERS,
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
+from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
+from ..deep._training import LAM, LAYERS, NETWORK_PARAMS, TRAINING_PARAMS
+from ..deep.alignments import CorrelationAlignment
 
 __all__ = ["DeepCORAL", "DeepCORALRegressor"]
 
 
-class _Correlation(DeepTransferEstimator):
+class _DeepCORALBase(DeepTransferEstimator):
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
         "layers": (None, *LAYERS),
@@ -78,7 +75,7 @@ class _Correlation(DeepTransferEstimator):
         return [CorrelationAlignment(layers=layers)]
 
 
-class DeepCORAL(_Correlation, DeepTransferClassifierBase):
+class DeepCORAL(_DeepCORALBase, DeepTransferClassifierBase):
     """Train a network whose features vary together alike in both domains.
 
     The squared distance between the features' covariance matrices of the two domains is added to
@@ -205,7 +202,7 @@ class DeepCORAL(_Correlation, DeepTransferClassifierBase):
     """
 
 
-class DeepCORALRegressor(_Correlation, DeepTransferRegressorBase):
+class DeepCORALRegressor(_DeepCORALBase, DeepTransferRegressorBase):
     """Train a regression network whose features vary together alike in both domains.
 
     The squared distance between the features' covariance matrices of the two domains is added to

@@ -6,21 +6,18 @@ from typing import Any, ClassVar
 
 from .._params import Real
 from .._transport import import_pot
-from ..deep.alignments import JointTransport
-from ..deep.estimators import (
-    LAM,
-    LAYERS,
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
+from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
+from ..deep._training import LAM, LAYERS, NETWORK_PARAMS, TRAINING_PARAMS
+from ..deep.alignments import JointTransport
 
 __all__ = ["DeepJDOT", "DeepJDOTRegressor"]
 
 
-class _Transport(DeepTransferEstimator):
+class _DeepJDOTBase(DeepTransferEstimator):
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
         "alpha": Real(0, None),
@@ -87,7 +84,7 @@ class _Transport(DeepTransferEstimator):
         ]
 
 
-class DeepJDOT(_Transport, DeepTransferClassifierBase):
+class DeepJDOT(_DeepJDOTBase, DeepTransferClassifierBase):
     """Pair rows of both domains by features and classes, and train a network that unites them.
 
     Joint distribution optimal transport (:class:`~skdtl.JDOT`) in a network: in every batch a plan
@@ -240,7 +237,7 @@ class DeepJDOT(_Transport, DeepTransferClassifierBase):
     """
 
 
-class DeepJDOTRegressor(_Transport, DeepTransferRegressorBase):
+class DeepJDOTRegressor(_DeepJDOTBase, DeepTransferRegressorBase):
     """Pair rows of both domains by features and labels, and train a network that unites them.
 
     Joint distribution optimal transport (:class:`~skdtl.JDOT`) in a network: in every batch a plan

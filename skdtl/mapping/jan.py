@@ -5,21 +5,18 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .._params import Bool, Real, SequenceOf
-from ..deep.alignments import JointMMD
-from ..deep.estimators import (
-    LAM,
-    LAYERS,
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
+from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
+from ..deep._training import LAM, LAYERS, NETWORK_PARAMS, TRAINING_PARAMS
+from ..deep.alignments import JointMMD
 
 __all__ = ["JAN", "JANRegressor"]
 
 
-class _JointAdaptation(DeepTransferEstimator):
+class _JANBase(DeepTransferEstimator):
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
         "adversarial": Bool(),
@@ -90,7 +87,7 @@ class _JointAdaptation(DeepTransferEstimator):
         ]
 
 
-class JAN(_JointAdaptation, DeepTransferClassifierBase):
+class JAN(_JANBase, DeepTransferClassifierBase):
     """Train a network whose features go with the same classes in both domains.
 
     The joint maximum mean discrepancy (MMD) of the features and the predicted classes between the
@@ -232,7 +229,7 @@ class JAN(_JointAdaptation, DeepTransferClassifierBase):
     """
 
 
-class JANRegressor(_JointAdaptation, DeepTransferRegressorBase):
+class JANRegressor(_JANBase, DeepTransferRegressorBase):
     """Train a regression network whose features go with the same predictions in both domains.
 
     The joint maximum mean discrepancy (MMD) of the features and the predictions between the domains

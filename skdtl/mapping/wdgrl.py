@@ -5,21 +5,18 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .._params import Int, Real, SequenceOf
-from ..deep.alignments import WassersteinCritic
-from ..deep.estimators import (
-    LAM,
-    LAYERS,
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
+from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
+from ..deep._training import LAM, LAYERS, NETWORK_PARAMS, TRAINING_PARAMS
+from ..deep.alignments import WassersteinCritic
 
 __all__ = ["WDGRL", "WDGRLRegressor"]
 
 
-class _Critical(DeepTransferEstimator):
+class _WDGRLBase(DeepTransferEstimator):
     _params: ClassVar[dict[str, Any]] = {
         "lam": LAM,
         "critic_layer_sizes": SequenceOf(Int(1)),
@@ -94,7 +91,7 @@ class _Critical(DeepTransferEstimator):
         ]
 
 
-class WDGRL(_Critical, DeepTransferClassifierBase):
+class WDGRL(_WDGRLBase, DeepTransferClassifierBase):
     """Train a network whose features a critic finds near each other in both domains.
 
     A critic, a small network on the features of the last hidden layer, learns how far the source's
@@ -245,7 +242,7 @@ class WDGRL(_Critical, DeepTransferClassifierBase):
     """
 
 
-class WDGRLRegressor(_Critical, DeepTransferRegressorBase):
+class WDGRLRegressor(_WDGRLBase, DeepTransferRegressorBase):
     """Train a regression network whose features a critic finds near in both domains.
 
     A critic, a small network on the features of the last hidden layer, learns how far the source's

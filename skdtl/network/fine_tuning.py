@@ -11,14 +11,14 @@ from torch import nn
 
 from .._params import Int, Real
 from ..base import Domain, TransferTags
-from ..deep.estimators import (
-    NETWORK_PARAMS,
-    TRAINING_PARAMS,
+from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
-from ..deep.net import Network, seeded
+from ..deep._training import NETWORK_PARAMS, TRAINING_PARAMS
+from ..deep.network import Network
+from ..deep.randomness import seeded
 
 __all__ = ["FineTuning", "FineTuningRegressor"]
 
@@ -48,7 +48,7 @@ class _GradualUnfreezing(Callback):
         net.module_.train()
 
 
-class _Tuning(DeepTransferEstimator):
+class _FineTuningBase(DeepTransferEstimator):
     _transfer_tags: ClassVar[TransferTags] = TransferTags(
         "required", unlabelled_target=False, new_classes=True, source_optional=True
     )
@@ -165,7 +165,7 @@ class _Tuning(DeepTransferEstimator):
         )
 
 
-class FineTuning(_Tuning, DeepTransferClassifierBase):
+class FineTuning(_FineTuningBase, DeepTransferClassifierBase):
     """Pre-train a network on the source, then tune it to the labelled target rows.
 
     Use it where some target rows have labels, the more the better, and where what a network
@@ -302,7 +302,7 @@ class FineTuning(_Tuning, DeepTransferClassifierBase):
     """
 
 
-class FineTuningRegressor(_Tuning, DeepTransferRegressorBase):
+class FineTuningRegressor(_FineTuningBase, DeepTransferRegressorBase):
     """Pre-train a regression network on the source, then tune it to the labelled target rows.
 
     Use it where some target rows have labels, the more the better, and where what a network

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from skdtl import ADDA, ADDARegressor, DeepTransferClassifier, DeepTransferRegressor
 from skdtl.adversarial.adda import UntiedNetwork
 from skdtl.deep import Activations, InvertedLabels
-from skdtl.deep.net import Network, hidden_layers
+from skdtl.deep.network import Network, hidden_layers
 
 from ..deep_common import SMALL, rotated_digits, same_weights, two_domains, weights
 

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from skdtl import DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import MMD, Activations, Alignment, DomainAdversary, Ramp
-from skdtl.deep.net import Network, PairedBatches, split_layers
+from skdtl.deep.batches import PairedBatches
+from skdtl.deep.network import Network, split_layers
 
 from ..deep_common import SMALL, same_weights, two_domains, weights
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from skdtl import DANN, DDC, DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import MMD
-from skdtl.deep.net import PairedBatches
+from skdtl.deep.batches import PairedBatches
 
 N_ROWS, N_FEATURES = 10_000, 128  # of each domain
 

@@ -25,7 +25,7 @@ from skdtl import (
     FineTuning,
 )
 from skdtl.deep import MMD, Alignment, DomainAdversary
-from skdtl.deep.net import PairedBatches
+from skdtl.deep.batches import PairedBatches
 
 from ..deep_common import two_domains, weights
 

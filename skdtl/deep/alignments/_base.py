@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from ..net import Network
+    from ..network import Network
 
 __all__ = ["Activations", "Alignment", "Layers", "Step"]
 

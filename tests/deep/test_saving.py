@@ -27,7 +27,7 @@ from skdtl import (
     NoTargetWarning,
 )
 from skdtl.deep import MMD, DomainAdversary
-from skdtl.deep.net import Network
+from skdtl.deep.network import Network
 from skdtl.utils import all_estimators
 
 from ..common import assert_same, is_deep, make, make_data, outputs, parameters, partly_labelled

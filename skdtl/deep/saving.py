@@ -19,9 +19,10 @@ from .._params import check_params
 from ..base import Domain
 
 if TYPE_CHECKING:
-    from .net import DeepNet, Network
+    from .net import DeepNet
+    from .network import Network
 
-__all__ = ["WeightsMixin"]
+__all__ = ["SavingMixin"]
 
 # Raised where a file of a later version could not be read by this one.
 _FORMAT = 1
@@ -30,7 +31,7 @@ _FORMAT = 1
 _CLASSES = ("classes_", "source_classes_")
 
 
-class WeightsMixin:
+class SavingMixin:
     """Gives ``save_weights`` and ``load_weights`` to deep estimators.
 
     What the network hangs on is declared by an estimator's ``_network_params`` and

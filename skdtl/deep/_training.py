@@ -1,0 +1,291 @@
+"""From an estimator's parameters to a trained net: settings, seeds, optimizer, schedules."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from skorch.callbacks import ProgressBar
+from torch import nn
+
+from .._params import Bool, Callable, Instance, Int, OneOf, Real, SequenceOf
+from ..base import Domain
+from .alignments import Alignment
+from .batches import PairedBatches
+from .inference import best_dtype
+from .net import DeepNet, initialized_alignments
+from .network import ACTIVATIONS, Network
+from .parallel import Processes, n_processes
+from .randomness import is_deterministic, seeded
+from .schedules import Ramp, inverse_decay
+
+__all__ = [
+    "LAM",
+    "LAYERS",
+    "NETWORK_PARAMS",
+    "TRAINING_PARAMS",
+    "TrainingMixin",
+    "copy_of_net",
+    "seeds_of_call",
+]
+
+
+class _Layer:
+    """A layer of the network."""
+
+    def accepts(self, value) -> bool:
+        return Int().accepts(value) or value == "output"
+
+    def __str__(self):
+        return "an int or 'output'"
+
+
+NETWORK_PARAMS: dict[str, Any] = {
+    "module": (None, Callable()),
+    "hidden_layer_sizes": SequenceOf(Int(1), min_length=1),
+    "activation": OneOf(*ACTIVATIONS),
+}
+TRAINING_PARAMS: dict[str, Any] = {
+    "lr": Real(0, None, closed="neither"),
+    "lr_schedule": (OneOf("constant", "decay"), Callable()),
+    "optimizer": (OneOf("adam", "sgd"), Callable()),
+    "momentum": Real(0, 1, closed="left"),
+    "weight_decay": Real(0, None),
+    "max_epochs": Int(1),
+    "batch_size": Int(1),
+    "validation_fraction": Real(0, 1, closed="left"),
+    "warm_start": Bool(),
+    "mixed_precision": Bool(),
+    "device": Instance(str, torch.device),
+    "callbacks": (None, Instance(list, tuple)),
+    "verbose": Int(0),
+}
+LAM: Any = (Real(0, None), OneOf("ramp"), Callable())
+LAYERS: Any = (None, Int(), OneOf("output"), SequenceOf(_Layer(), min_length=1))
+
+
+class TrainingMixin:
+    """What trains the networks of a deep estimator, as its parameters say.
+
+    A method makes its networks by ``_network`` and trains them by ``_train``.
+    """
+
+    _last_net: DeepNet | None
+    _criterion: ClassVar[type[nn.Module]]
+
+    def _seeds(self: Any, random_state=None) -> dict[str, int]:
+        """Draw a seed for everything that is random, each independent of the others."""
+        given = self.random_state if random_state is None else random_state
+        # A new name goes to the end: the others' seeds then stay what they are.
+        names = ("network", "head", "alignments", "source", "target", "training", "validation")
+        seeds = check_random_state(given).randint(2**31 - 1, size=len(names))
+        drawn = dict(zip(names, seeds.tolist()))
+        return Processes().first_ones(drawn) if n_processes() > 1 else drawn
+
+    def _network(self: Any, rows: Domain, seeds, make_layers=None, n_outputs=None) -> Network:
+        """Make a network for some rows: its hidden layers and a new head.
+
+        A warm-started fit's has the weights of the last fit's network.
+        """
+        example = torch.as_tensor(np.array(rows.X[:2], dtype=np.float32))
+        with seeded(seeds["network"], self._device()):
+            layers = (make_layers or self._layers)()
+            network = Network(layers, n_outputs or self._n_outputs(), example)
+        if self._last_net is not None:
+            self._continue(network, self._last_net.module_)
+        return network
+
+    def _continue(self: Any, module: nn.Module, last: nn.Module) -> None:
+        """Give a module the last fit's weights; a head for other classes keeps its new ones."""
+        old, state = last.state_dict(), module.state_dict()
+        for name, value in state.items():
+            shapes = [list(value.shape), list(old[name].shape) if name in old else None]
+            if shapes[0] == shapes[1]:
+                state[name] = old[name]
+            elif not name.startswith("head."):
+                raise ValueError(
+                    "warm_start=True goes on from the last fit, but the network has changed: "
+                    f"{name} has the shape {shapes[0]}, the last fit's {shapes[1]}."
+                )
+        module.load_state_dict(state)
+
+    def _train(
+        self: Any,
+        network: Network,
+        source: Domain,
+        target: Domain | None,
+        seeds,
+        alignments: Sequence[Alignment] | None = None,
+        callbacks=(),
+        **changes,
+    ) -> DeepNet:
+        """Train a network, with alignments if there is a target; return the fitted net.
+
+        `callbacks` are the method's own, in addition to the user's; `changes` are parameters of the
+        net that differ from the estimator's. After an interruption the network stays as it is.
+        """
+        if alignments is None:
+            alignments = () if target is None else self._alignments()
+        net = self._make_net(network, alignments, seeds, callbacks, **changes)
+        if not getattr(self, "interrupted_", False):  # in an earlier stage of this fit
+            self._run(net, source, target, seeds)
+        return net
+
+    def _make_net(
+        self: Any, network: Network, alignments: Sequence[Alignment], seeds, callbacks=(), **changes
+    ) -> DeepNet:
+        """Make the net that trains a network, ready for the first step."""
+        device = self._device()
+        with seeded(seeds["alignments"], device):
+            alignments = initialized_alignments(alignments, network.widths, network.n_outputs)
+        if self._last_net is not None:
+            for new, old in zip(alignments, self._last_net.alignments_):
+                if _shapes(new) == _shapes(old) and type(new) is type(old):
+                    new.load_state_dict(old.state_dict())
+        optimizer, options = self._optimizer()
+        callbacks = [*(copy.deepcopy(self.callbacks) or ()), *callbacks]
+        if self.verbose > 1:
+            callbacks.append(("progress_bar", ProgressBar()))
+        settings: dict[str, Any] = {
+            "criterion": self._criterion,
+            "alignments": alignments,
+            "lam": self._lam(),
+            "lr": self.lr,
+            "lr_schedule": self._lr_schedule(),
+            "mixed_precision": self.mixed_precision,
+            "optimizer": optimizer,
+            "max_epochs": self.max_epochs,
+            "batch_size": self.batch_size,
+            "device": str(device),
+            "verbose": self.verbose,
+            "callbacks": callbacks or None,
+            **options,
+            **changes,
+        }
+        return DeepNet(network, **settings).initialize()
+
+    def _run(
+        self: Any,
+        net: DeepNet,
+        source: Domain,
+        target: Domain | None,
+        seeds,
+        epochs: int | None = None,
+    ) -> None:
+        """Train a net on rows, and validate it by those that are held out of them."""
+        batches = self._paired_batches(source, target, (seeds["source"], seeds["target"]))
+        if source.held_out is not None and len(source.held_out):
+            held_out = target and target.held_out
+            # Their order is drawn once: every epoch is judged by the same batches.
+            validation = (seeds["validation"], seeds["validation"] + 1)
+            batches.held_out = self._paired_batches(
+                source.held_out, held_out, validation, repeat=True
+            )
+        n_past = len(net.history)
+        if is_deterministic(net.module_) and not any(_foreign(a) for a in net.alignments_):
+            net.partial_fit(batches, epochs=epochs)
+        else:  # dropout, or a module of the user's that may draw random numbers
+            with seeded(seeds["training"], self._device()):
+                net.partial_fit(batches, epochs=epochs)
+        for epoch in net.history[n_past:]:  # an entry per batch: they would grow with the data
+            epoch["batches"] = []
+        self.interrupted_ = net.interrupted_
+
+    def _paired_batches(
+        self: Any, source: Domain, target: Domain | None, seeds, **options
+    ) -> PairedBatches:
+        return PairedBatches(
+            (source.X, self._label_tensor(source)),
+            target and (target.X, self._label_tensor(target)),
+            self.batch_size * n_processes(),
+            seeds,
+            self._device(),
+            **options,
+        )
+
+    def _set_results(self: Any) -> None:
+        """Set the fitted attributes that describe ``net_``."""
+        network = self.net_.module_
+        self.history_ = self.net_.history
+        self.n_iter_ = len(self.history_)
+        self.loss_curve_ = [epoch["train_loss"] for epoch in self.history_]
+        self._n_features_out = network.widths[-1]
+        network.eval()
+        self._dtype = best_dtype(network, self.n_features_in_)
+        self._architecture = self._describe_architecture()
+
+    def _device(self: Any) -> torch.device:
+        try:
+            device = torch.device(self.device)
+        except RuntimeError as error:
+            raise ValueError(
+                f"device must be one of torch's, such as 'cpu' or 'cuda'; got {self.device!r}."
+            ) from error
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(
+                f"device is {self.device!r}, but torch sees no CUDA device here: use device='cpu'."
+            )
+        return device
+
+    def _lam(self: Any):
+        if self.lam == "ramp":
+            return Ramp()
+        return self.lam if callable(self.lam) else _Constant(self.lam)
+
+    def _lr_schedule(self: Any):
+        if self.lr_schedule == "constant":
+            return None
+        return inverse_decay if self.lr_schedule == "decay" else self.lr_schedule
+
+    def _optimizer(self: Any):
+        """Return the optimiser's class and its options under skorch's names."""
+        options: dict[str, Any] = {}
+        if self.weight_decay:
+            options["optimizer__weight_decay"] = self.weight_decay
+        if self.optimizer == "adam":
+            return torch.optim.Adam, {"optimizer__fused": True, **options}
+        if self.optimizer == "sgd":
+            options["optimizer__momentum"] = self.momentum
+            return torch.optim.SGD, {"optimizer__fused": True, **options}
+        return self.optimizer, options
+
+
+class _Constant:
+    """A λ that stays as it is."""
+
+    def __init__(self, value: float):
+        self.value = value
+
+    def __call__(self, progress: float) -> float:
+        return self.value
+
+
+def seeds_of_call(seeds: dict[str, int], n_past: int) -> dict[str, int]:
+    """Return seeds of their own for a training that begins after some epochs."""
+    if not n_past:
+        return seeds
+    return {
+        name: int(np.random.SeedSequence([seed, n_past]).generate_state(1)[0])
+        for name, seed in seeds.items()
+    }
+
+
+def copy_of_net(net: DeepNet) -> DeepNet:
+    """Return a copy to train further; the past epochs' records are shared."""
+    twin = object.__new__(type(net))
+    history = net.history
+    twin.__dict__.update(copy.deepcopy(vars(net), {id(history): type(history)(history)}))
+    return twin
+
+
+def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in module.state_dict().items()}
+
+
+def _foreign(alignment: Alignment) -> bool:
+    """Tell whether an alignment is not ours, and may draw random numbers."""
+    return not type(alignment).__module__.startswith("skdtl.")
