@@ -31,7 +31,7 @@ help:
 $(INSTALLED): pyproject.toml setup.cfg constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --disable-pip-version-check \
-		--constraint constraints.txt --editable ".[all]"
+		--constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
 install: $(INSTALLED)

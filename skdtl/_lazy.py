@@ -1,49 +1,44 @@
-"""Access on demand: ``import skdtl`` is fast, and the classical half works without torch."""
+"""Access on demand: ``import skdtl`` is fast, and the classical half works without torch.
+
+A package's public names stand in its ``__init__.pyi`` alone, for the import, for editors and for
+type checkers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from importlib import import_module
+from collections.abc import Callable
 from typing import Any
+
+import lazy_loader
 
 
 class MissingExtraError(ImportError):
     """A name was asked for that needs an optional dependency."""
 
 
-def lazy_attributes(
-    package: str,
-    modules: dict[str, str],
-    eager: Iterable[str] = (),
-    subpackages: Iterable[str] = (),
+def attach(
+    package: str, filename: str
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """Make a package's ``__getattr__``, ``__dir__`` and ``__all__``.
+    """Make a package's ``__getattr__``, ``__dir__`` and ``__all__`` from its stub.
 
     Parameters
     ----------
     package : str
         The package's ``__name__``.
-    modules : dict of str to str
-        Public name to the module, relative to the package, that holds it.
-    eager : iterable of str
-        Public names that the package imports itself.
-    subpackages : iterable of str
-        Subpackages that are there without an import of their own.
+    filename : str
+        Its ``__file__``, beside which the stub lies.
 
     Returns
     -------
     getattr, dir, all : callable, callable, list of str
     """
-    names = sorted([*eager, *modules])
-    subpackages = tuple(subpackages)
+    load, names, public = lazy_loader.attach_stub(package, filename)
 
     def __getattr__(name: str) -> Any:
-        if name in subpackages:
-            return import_module(f".{name}", package)
-        if name not in modules:
+        if name not in public:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         try:
-            module = import_module(modules[name], package)
+            return load(name)
         except ModuleNotFoundError as error:
             missing = (error.name or "").split(".")[0]
             if missing not in ("torch", "skorch"):
@@ -52,9 +47,5 @@ def lazy_attributes(
                 f"{name} needs {missing}, which is not installed: pip install 'skdtl[deep]'",
                 name=missing,
             ) from error
-        return getattr(module, name)
 
-    def __dir__() -> list[str]:
-        return sorted([*names, *subpackages])
-
-    return __getattr__, __dir__, names
+    return __getattr__, names, public

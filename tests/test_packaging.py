@@ -1,5 +1,6 @@
 """What a user meets before any estimator is fitted: the import, the version, what it costs."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -152,7 +153,8 @@ def test_the_readme_shows_the_table_that_the_estimators_give():
 
 def test_the_reference_lists_every_public_name():
     index = (Path(__file__).parents[1] / "docs" / "reference" / "index.rst").read_text().split()
-    assert set(skdtl.__all__) <= set(index)
+    public = {name for name in skdtl.__all__ if not inspect.ismodule(getattr(skdtl, name))}
+    assert public <= set(index)
     assert set(skdtl.datasets.__all__) <= set(index)
 
 

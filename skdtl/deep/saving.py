@@ -38,6 +38,8 @@ class SavingMixin:
     ``_network_attributes``, and made by ``_rebuild_network``.
     """
 
+    n_features_in_: int
+    interrupted_: bool
     _network_params: ClassVar[tuple[str, ...]]
     _network_attributes: ClassVar[tuple[str, ...]]
     _architecture: dict[str, Any]

@@ -1,0 +1,3 @@
+from .domain_shift import DomainShiftDisplay as DomainShiftDisplay
+from .instance_weights import InstanceWeightsDisplay as InstanceWeightsDisplay
+from .training_history import TrainingHistoryDisplay as TrainingHistoryDisplay

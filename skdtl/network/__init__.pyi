@@ -1,0 +1,1 @@
+from .fine_tuning import FineTuning as FineTuning, FineTuningRegressor as FineTuningRegressor
