@@ -38,7 +38,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._params import HasMethod, check_params
+from ._constraints import HasMethod, check_params
 from .domains import check_sample_domain, is_missing_label, label_column, tidy_labels
 
 __all__ = [

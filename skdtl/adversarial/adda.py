@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from .._params import Int, Real, SequenceOf
+from .._constraints import Int, Real, SequenceOf
 from ..base import Domain
 from ..deep._base import (
     DeepTransferClassifierBase,

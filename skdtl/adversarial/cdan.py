@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .._params import Bool, Int, OneOf, SequenceOf
+from .._constraints import Bool, Int, OneOf, SequenceOf
 from ..deep._base import DeepTransferClassifierBase
 from ..deep._training import LAM, LAYERS, NETWORK_PARAMS, TRAINING_PARAMS
 from ..deep.alignments import ConditionalAdversary

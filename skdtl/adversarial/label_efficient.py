@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._params import Int, OneOf, Real, SequenceOf
+from .._constraints import Int, OneOf, Real, SequenceOf
 from ..base import Domain, TransferTags
 from ..deep._base import DeepTransferClassifierBase
 from ..deep._training import LAM, NETWORK_PARAMS, TRAINING_PARAMS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .._params import Real
+from .._constraints import Real
 from ..deep._base import DeepTransferClassifierBase
 from ..deep._training import LAM, NETWORK_PARAMS, TRAINING_PARAMS
 from ..deep.alignments import MinimumClassConfusion

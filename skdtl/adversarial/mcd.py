@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from .._params import Int
+from .._constraints import Int
 from ..deep._base import DeepTransferClassifierBase
 from ..deep._training import LAM, NETWORK_PARAMS, TRAINING_PARAMS
 from ..deep.alignments import ClassifierDiscrepancy

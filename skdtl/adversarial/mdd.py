@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from .._params import Bool, Int, Real, SequenceOf
+from .._constraints import Bool, Int, Real, SequenceOf
 from ..deep._base import DeepTransferClassifierBase
 from ..deep._training import LAM, LAYERS, NETWORK_PARAMS, TRAINING_PARAMS
 from ..deep.alignments import MarginDisparity

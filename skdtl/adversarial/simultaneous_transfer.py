@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from .._params import Int, Real, SequenceOf
+from .._constraints import Int, Real, SequenceOf
 from ..base import Domain
 from ..deep._base import DeepTransferClassifierBase
 from ..deep._training import LAM, LAYERS, NETWORK_PARAMS, TRAINING_PARAMS

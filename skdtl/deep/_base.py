@@ -16,7 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._params import check_params
+from .._constraints import check_params
 from ..base import Domain, DomainTransformerMixin, TransferEstimator
 from ._holdout import hold_out
 from ._training import TrainingMixin, copy_of_net, seeds_of_call

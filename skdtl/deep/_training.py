@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from skorch.callbacks import ProgressBar
 from torch import nn
 
-from .._params import Bool, Callable, Instance, Int, OneOf, Real, SequenceOf
+from .._constraints import Bool, Callable, Instance, Int, OneOf, Real, SequenceOf
 from ..base import Domain
 from .alignments import Alignment
 from .batches import PairedBatches

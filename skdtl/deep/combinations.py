@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .._params import Instance, SequenceOf
+from .._constraints import Instance, SequenceOf
 from ..base import TransferTags
 from ._base import (
     DeepTransferClassifierBase,

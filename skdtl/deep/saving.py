@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from .. import __version__
+from .._constraints import check_params
 from .._lazy import MissingExtraError
-from .._params import check_params
 from ..base import Domain
 
 if TYPE_CHECKING:

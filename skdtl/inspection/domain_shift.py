@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing, check_array, check_random_state
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
-from .._params import Int
+from .._constraints import Int
 from ..discrepancy import mmd2, proxy_a_distance
 from ..domains import check_sample_domain, is_missing_label, label_column, tidy_labels
 from ..kernels import _stack_rows

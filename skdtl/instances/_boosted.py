@@ -14,7 +14,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
-from .._params import RANDOM_STATE, Bool, HasMethod, Int, OneOf
+from .._constraints import RANDOM_STATE, Bool, HasMethod, Int, OneOf
 from ..base import DelegatingEstimator, Domain, TransferTags, fit_clone
 from ._base import SourceWeightsMixin, join_rows, positions
 from ._boosting import Ensemble, boost, r2_losses, vote_start, weighted_median, weighted_votes

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
-from .._params import HasMethod, Int, Real
+from .._constraints import HasMethod, Int, Real
 from ..base import Domain, TransferTags
 from ._base import InstanceWeighter
 from ._density_ratio import column_moments, discriminator_ratio

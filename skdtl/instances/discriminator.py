@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
-from .._params import HasMethod, Int, Real
+from .._constraints import HasMethod, Int, Real
 from ..base import Domain, TransferTags
 from ._base import InstanceWeighter, join_rows
 from ._boosted import seeded_clone

@@ -11,7 +11,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier
 from sklearn.utils import check_random_state, get_tags
 
-from .._params import Bool, HasMethod, Int
+from .._constraints import Bool, HasMethod, Int
 from ..base import Domain, TransferTags, fit_clone, takes_missing_values
 from ._boosted import (
     LOSS,

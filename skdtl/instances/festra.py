@@ -16,7 +16,7 @@ from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._params import Bool, HasMethod, Int, OneOf, Real
+from .._constraints import Bool, HasMethod, Int, OneOf, Real
 from ..base import Domain, DomainTransformerMixin, TransferTags
 from .tradaboost import TrAdaBoost
 

@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
-from .._params import Int
+from .._constraints import Int
 from ..base import Domain
 from ._density_ratio import (
     KernelRatioWeighter,

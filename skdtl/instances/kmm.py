@@ -10,7 +10,7 @@ from scipy.linalg.blas import dsymv
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, gen_batches
 
-from .._params import Callable, HasMethod, Int, OneOf, Real
+from .._constraints import Callable, HasMethod, Int, OneOf, Real
 from ..base import Domain, TransferTags
 from ..kernels import kernel_gamma, kernel_matrix
 from ._base import InstanceWeighter, join_rows, positions

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .._params import OneOf, Real
+from .._constraints import OneOf, Real
 from ..base import Domain
 from ._density_ratio import (
     KernelRatioWeighter,

@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
-from .._params import Int, OneOf, Real
+from .._constraints import Int, OneOf, Real
 from ..base import Domain, DomainTransformerMixin, TransferEstimator, TransferTags
 from ._base import SourceWeightsMixin, join_rows
 from .lsif import rulsif_weights

@@ -10,7 +10,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._params import Int, OneOf, Real
+from .._constraints import Int, OneOf, Real
 from ..base import Domain, TransferTags, fit_clone
 from ._boosted import BoostedClassifier, BoostingRows
 from ._boosting import Ensemble, boost, source_factor, tradaboost_update

@@ -14,7 +14,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import get_tags
 
-from .._params import RANDOM_STATE, HasMethod, Int, OneOf, SequenceOf
+from .._constraints import RANDOM_STATE, HasMethod, Int, OneOf, SequenceOf
 from ..base import Domain, fit_clone, takes_missing_values
 from ._boosted import (
     VOTE,

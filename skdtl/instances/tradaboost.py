@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .._params import Bool, OneOf
+from .._constraints import Bool, OneOf
 from ..base import Domain
 from ._boosted import VOTE, BoostedClassifier
 from ._boosting import source_factor, tradaboost_update

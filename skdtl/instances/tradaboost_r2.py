@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_random_state
 
-from .._params import HasMethod, Int
+from .._constraints import HasMethod, Int
 from ..base import Domain
 from ._base import join_rows
 from ._boosted import LOSS, VOTE, BoostedRegressor

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from .._params import HasMethod, OneOf
+from .._constraints import HasMethod, OneOf
 from ..base import DelegatingEstimator, Domain, DomainTransformerMixin
 
 

@@ -12,7 +12,7 @@ from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.metaestimators import available_if
 
-from .._params import RANDOM_STATE, Callable, Int, OneOf, Real
+from .._constraints import RANDOM_STATE, Callable, Int, OneOf, Real
 from ..base import Domain
 from ..kernels import KERNELS, kernel_gamma, kernel_matrix
 from ._base import InvertibleMapper, Mapper

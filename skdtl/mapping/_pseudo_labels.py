@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import ClassifierMixin, is_classifier
 
-from .._params import HasMethod, Int
+from .._constraints import HasMethod, Int
 from ..base import Domain
 from ._base import Mapper
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .._params import Real
+from .._constraints import Real
 from .jda import JDA, joint_mean_differences
 
 __all__ = ["BDA"]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.linalg
 
-from .._params import Bool, Real
+from .._constraints import Bool, Real
 from ..base import Domain
 from ._base import InvertibleMapper, SourceMover
 from ._subspaces import affine, row_mean

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._params import Int, OneOf, Real, SequenceOf
+from .._constraints import Int, OneOf, Real, SequenceOf
 from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,

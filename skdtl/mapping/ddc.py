@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._params import Int, OneOf, Real, SequenceOf
+from .._constraints import Int, OneOf, Real, SequenceOf
 from ..base import Domain
 from ..deep._base import (
     DeepTransferClassifierBase,

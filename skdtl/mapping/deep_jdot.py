@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .._params import Real
+from .._constraints import Real
 from .._transport import import_pot
 from ..deep._base import (
     DeepTransferClassifierBase,

@@ -9,7 +9,7 @@ import scipy.linalg
 from sklearn.base import is_classifier
 from sklearn.cross_decomposition import PLSRegression
 
-from .._params import Bool, Int, OneOf
+from .._constraints import Bool, Int, OneOf
 from ..base import Domain
 from ._base import InvertibleMapper
 from ._spaces import column_signs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .._params import Bool, Real, SequenceOf
+from .._constraints import Bool, Real, SequenceOf
 from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,

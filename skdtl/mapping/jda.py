@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._params import Real
+from .._constraints import Real
 from ..base import Domain
 from ._kernel_mapper import InvertibleKernelMapper
 from ._pseudo_labels import PseudoLabelMapper

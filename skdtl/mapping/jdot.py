@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from .._params import Int, Real
+from .._constraints import Int, Real
 from .._transport import cost_matrix, import_pot, transport_plan
 from ..base import DelegatingEstimator, Domain
 

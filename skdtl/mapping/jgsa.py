@@ -10,7 +10,7 @@ import scipy.linalg
 from scipy.sparse import issparse
 from sklearn.neighbors import KNeighborsClassifier
 
-from .._params import Real
+from .._constraints import Real
 from ..base import Domain
 from ._kernel_mapper import KernelMapper
 from ._pseudo_labels import PseudoLabelMapper

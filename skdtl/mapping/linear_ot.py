@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._params import Real
+from .._constraints import Real
 from .._transport import import_pot
 from ..base import Domain
 from ._base import InvertibleMapper, SourceMover

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.metrics import pairwise_distances_argmin
 
-from .._params import Callable, Int, OneOf, Real
+from .._constraints import Callable, Int, OneOf, Real
 from .._transport import (
     METRICS,
     Plan,

@@ -9,7 +9,7 @@ import scipy.sparse
 from sklearn.base import is_classifier
 from sklearn.neighbors import kneighbors_graph
 
-from .._params import HasMethod, Int, Real
+from .._constraints import HasMethod, Int, Real
 from ..base import Domain
 from ._kernel_mapper import InvertibleKernelMapper, domain_difference
 from ._spaces import joined

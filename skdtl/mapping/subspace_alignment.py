@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._params import Bool, Int, OneOf
+from .._constraints import Bool, Int, OneOf
 from ..base import Domain
 from ._base import InvertibleMapper
 from ._subspaces import centred_product, domain_axes, row_mean

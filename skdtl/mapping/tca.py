@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .._params import Real
+from .._constraints import Real
 from ..base import Domain
 from ._kernel_mapper import InvertibleKernelMapper, domain_difference
 from ._spaces import linear_transfer_components, mean_difference, transfer_components

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._params import Int, Real
+from .._constraints import Int, Real
 from ..base import Domain
 from ._kernel_mapper import InvertibleKernelMapper, domain_difference
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .._params import Int, Real, SequenceOf
+from .._constraints import Int, Real, SequenceOf
 from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,

@@ -9,7 +9,7 @@ from sklearn.base import is_classifier
 from skorch.callbacks import Callback
 from torch import nn
 
-from .._params import Int, Real
+from .._constraints import Int, Real
 from ..base import Domain, TransferTags
 from ..deep._base import (
     DeepTransferClassifierBase,

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from skdtl._params import (
+from skdtl._constraints import (
     Bool,
     Callable,
     HasMethod,
