@@ -1,7 +1,8 @@
 """Constraints on constructor parameters, declared as data and checked at the start of ``fit``.
 
-An estimator declares ``_params = {"mu": Real(0, None, closed="neither"), ...}`` and `check_params`
-turns an illegal value into an error that names the parameter, what is legal and what was given.
+An estimator has ``_params = {"mu": Real(0, None, closed="neither"), ...}`` and `check_params` turns
+an illegal value into an error that names the parameter, what is legal and what was given. ``str``
+of a constraint names the legal values in such an error, ``documented()`` in a docstring.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ class Real:
 
     _type: Any = numbers.Real
     _word = "a float"
+    _name = "float"
 
     def __init__(self, low=None, high=None, *, closed="both"):
         self.low, self.high, self.closed = low, high, closed
@@ -41,12 +43,22 @@ class Real:
         high = "inf" if self.high is None else self.high
         return f"{self._word} in {left}{low}, {high}{right}"
 
+    def documented(self) -> str:
+        if self.low is not None and self.high is not None:
+            return f"{self._name} in {str(self).rpartition(' in ')[2]}"
+        if self.low is not None:
+            return f"{self._name} {'>=' if self.closed in ('both', 'left') else '>'} {self.low}"
+        if self.high is not None:
+            return f"{self._name} {'<=' if self.closed in ('both', 'right') else '<'} {self.high}"
+        return self._name
+
 
 class Int(Real):
     """An integer in an interval; a bound of None is infinite."""
 
     _type = numbers.Integral
     _word = "an int"
+    _name = "int"
 
 
 class Bool:
@@ -57,6 +69,9 @@ class Bool:
 
     def __str__(self):
         return "a bool"
+
+    def documented(self) -> str:
+        return "bool"
 
 
 class OneOf:
@@ -71,6 +86,10 @@ class OneOf:
     def __str__(self):
         return "one of " + ", ".join(repr(option) for option in self.options)
 
+    def documented(self) -> str:
+        options = [f'"{x}"' if isinstance(x, str) else repr(x) for x in self.options]
+        return options[0] if len(options) == 1 else f"{{{', '.join(options)}}}"
+
 
 class Instance:
     """An instance of one of the given classes."""
@@ -84,6 +103,9 @@ class Instance:
     def __str__(self):
         return "an instance of " + " or ".join(cls.__qualname__ for cls in self.classes)
 
+    def documented(self) -> str:
+        return " or ".join(f"{cls.__qualname__} instance" for cls in self.classes)
+
 
 class Callable:
     """Anything that can be called."""
@@ -93,6 +115,9 @@ class Callable:
 
     def __str__(self):
         return "a callable"
+
+    def documented(self) -> str:
+        return "callable"
 
 
 class SequenceOf:
@@ -111,6 +136,9 @@ class SequenceOf:
     def __str__(self):
         return f"a list or tuple of at least {self.min_length} entries, each {self.entry}"
 
+    def documented(self) -> str:
+        return f"sequence of {self.entry.documented()}"
+
 
 class HasMethod:
     """An instance that offers a method, as estimators do."""
@@ -124,9 +152,31 @@ class HasMethod:
     def __str__(self):
         return f"an instance with a method {self.method}"
 
+    def documented(self) -> str:
+        return "estimator object" if self.method == "fit" else f"object with a method {self.method}"
+
 
 # What scikit-learn takes for a seed.
 RANDOM_STATE = (None, Int(0), Instance(np.random.RandomState))
+
+
+def documented_type(legal) -> str:
+    """Return how a docstring names the legal values of a parameter.
+
+    Parameters
+    ----------
+    legal : constraint, None or tuple of these
+        What `check_params` takes.
+
+    Returns
+    -------
+    str
+    """
+    alternatives = legal if isinstance(legal, tuple) else (legal,)
+    names = [c.documented() for c in alternatives if c is not None]
+    if None in alternatives:
+        names.append("None")
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def check_params(estimator) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from skdtl._constraints import (
+    RANDOM_STATE,
     Bool,
     Callable,
     HasMethod,
@@ -15,6 +16,7 @@ from skdtl._constraints import (
     Real,
     SequenceOf,
     check_params,
+    documented_type,
 )
 
 
@@ -56,3 +58,30 @@ def test_the_message_names_parameter_range_and_value():
     for legal in (None, 0.5, "auto"):
         estimator.mu = legal
         check_params(estimator)
+
+
+@pytest.mark.parametrize(
+    "legal, words",
+    [
+        (Real(), "float"),
+        (Real(0), "float >= 0"),
+        (Real(0, closed="neither"), "float > 0"),
+        (Real(high=1), "float <= 1"),
+        (Real(high=1, closed="left"), "float < 1"),
+        (Real(0, 1), "float in [0, 1]"),
+        (Real(0, 1, closed="left"), "float in [0, 1)"),
+        (Int(1), "int >= 1"),
+        (Bool(), "bool"),
+        (OneOf("a", 1), '{"a", 1}'),
+        (OneOf("a"), '"a"'),
+        (Callable(), "callable"),
+        (SequenceOf(Int(1)), "sequence of int >= 1"),
+        (HasMethod("fit"), "estimator object"),
+        (HasMethod("split"), "object with a method split"),
+        ((None, Real(0)), "float >= 0 or None"),
+        ((Real(0), OneOf("ramp"), Callable()), 'float >= 0, "ramp" or callable'),
+        (RANDOM_STATE, "int >= 0, RandomState instance or None"),
+    ],
+)
+def test_docstrings_name_legal_values(legal, words):
+    assert documented_type(legal) == words

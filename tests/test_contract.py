@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import io
 import pickle
 import threading
@@ -702,14 +703,14 @@ def test_predict_checks_its_rows(estimator):
 
 @pytest.mark.parametrize("name, cls", all_estimators())
 def test_docstring(name, cls):
-    text = cls.__doc__
+    text = inspect.getdoc(cls)
     sections = ["Parameters", "Attributes", "Examples"]
     if name not in ("SourceOnly", "TargetOnly"):
         sections.append("References")
     for section in sections:
-        assert f"    {section}\n    {'-' * len(section)}\n" in text, section
+        assert f"\n{section}\n{'-' * len(section)}\n" in text, section
     for parameter in parameters(cls):
-        assert f"\n    {parameter} : " in text, parameter
+        assert f"\n{parameter} : " in text, parameter
     for attribute in ("classes_", "n_features_in_"):
         if attribute == "n_features_in_" or is_classifier(make(cls)):
             assert f"{attribute} : " in text, attribute

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from collections import abc
 from functools import partial
 from typing import Any, ClassVar
 
@@ -13,32 +14,137 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.metaestimators import available_if
 
 from .._constraints import RANDOM_STATE, Callable, Int, OneOf, Real
+from .._parameters import DeclaredParameters, parameter
 from ..base import Domain
 from ..kernels import KERNELS, kernel_gamma, kernel_matrix
 from ._base import InvertibleMapper, Mapper
 from ._spaces import BLOCK_SIZE, FeatureSpace, KernelSpace, joined, mean_difference
 
 
-class KernelMapper(Mapper):
+class KernelMapper(DeclaredParameters, Mapper):
     """Base class of methods that map rows to Wᵀ k(x), k(x) the kernel values of a row.
 
     A subclass writes ``_find(space, source, target)``, which returns eigenvalues, W and the rounds
     of the eigensolver for the rows in a `KernelSpace` or `FeatureSpace`.
+
+    Attributes
+    ----------
+    kernel_map_ : transformer
+        With an approximation: scikit-learn's :class:`~sklearn.kernel_approximation.Nystroem` or
+        :class:`~sklearn.kernel_approximation.RBFSampler`.
+    X_fit_ : ndarray or sparse array of shape (n_s + n_t, n_features)
+        For kernels other than "linear", without an approximation: the training rows.
+    gamma_ : float
+        For "rbf", "poly" and "laplacian": the width.
+    n_components_ : int
+        The number of directions.
+    n_iter_ : int
+        Rounds of the eigensolver; 1 where the matrix was small enough to be decomposed directly.
+    estimator_ : estimator object
+        The fitted clone of `estimator`; not with "passthrough".
+    classes_ : ndarray of shape (n_classes,)
+        The classes; only for a classifier.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where all rows are the same to the kernel.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Where the eigenvectors did not reach `tol` within `max_iter` rounds.
+    UserWarning
+        Where there are fewer directions than `n_components`.
     """
 
-    _params: ClassVar[dict[str, Any]] = {
-        **Mapper._params,
-        "n_components": (None, Int(1)),
-        "kernel": (OneOf(*KERNELS), Callable()),
-        "gamma": (OneOf("scale", "auto", "median"), Real(0, closed="neither")),
-        "degree": Int(1),
-        "coef0": Real(),
-        "approximation": (None, OneOf("nystroem", "fourier")),
-        "n_basis": Int(1),
-        "random_state": RANDOM_STATE,
-        "tol": Real(0, closed="neither"),
-        "max_iter": Int(1),
-    }
+    n_components: int | None = parameter(
+        default=None,
+        legal=(None, Int(1)),
+        text="""
+        How many directions. None means 10, or all that there are. Fewer than asked for are kept,
+        with a warning, where the rows do not span as many in the kernel's feature space.
+        """,
+        kw_only=False,
+    )
+    kernel: str | abc.Callable = parameter(
+        default="linear",
+        legal=(OneOf(*KERNELS), Callable()),
+        text="""
+        "linear" is <x, y>, "rbf" exp(-gamma ‖x - y‖²), "poly" (gamma <x, y> + coef0)^degree and
+        "laplacian" exp(-gamma ‖x - y‖₁). A callable takes (X, Y) and returns the symmetric
+        positive semi-definite kernel's whole matrix of shape (n, m). "linear" takes time and
+        memory in proportion to the number of rows; the others hold the matrix of all pairs.
+        """,
+    )
+    gamma: str | float = parameter(
+        default="scale",
+        legal=(OneOf("scale", "auto", "median"), Real(0, closed="neither")),
+        text="""
+        Width of "rbf", "poly" and "laplacian". "scale" is 1 / (n_features * X.var()) over the rows
+        of both domains, "auto" 1 / n_features, "median" 1 / (2 m²) with m the median distance
+        between two rows. For "laplacian", whose distance is not squared, they are
+        1 / (n_features * X.std()), 1 / n_features and 1 / m. "poly" has no "median".
+        """,
+    )
+    degree: int = parameter(default=3, legal=Int(1), text='Exponent of "poly".')
+    coef0: float = parameter(default=1.0, legal=Real(), text='Constant of "poly".')
+    approximation: str | None = parameter(
+        default=None,
+        legal=(None, OneOf("nystroem", "fourier")),
+        text="""
+        Explicit features that stand for the kernel, so that time and memory grow in proportion to
+        the number of rows: "nystroem" takes the kernel values with `n_basis` landmarks, rows drawn
+        from both domains, for "rbf", "poly" and "laplacian"; "fourier" takes `n_basis` random
+        cosines, for "rbf", and takes many more of them to be as near. None computes with the matrix
+        of all pairs. "linear" needs none.
+        """,
+        last=True,
+    )
+    n_basis: int = parameter(
+        default=500,
+        legal=Int(1),
+        text="How many landmarks, of which there are no more than rows, or random features.",
+        last=True,
+    )
+    random_state: int | np.random.RandomState | None = parameter(
+        default=None,
+        legal=RANDOM_STATE,
+        text="Draws landmarks and random features.",
+        last=True,
+    )
+    estimator: Any = parameter(
+        default=None,
+        legal=Mapper._params["estimator"],
+        text="""
+        Classifier or regressor that is trained on the mapped rows. None means
+        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a
+        transformer only and needs no labels.
+        """,
+        last=True,
+    )
+    tol: float = parameter(
+        default=1e-10,
+        legal=Real(0, closed="neither"),
+        text="""
+        The eigenvectors are accepted when the largest norm of their residuals is at most `tol`
+        times the largest eigenvalue.
+        """,
+        last=True,
+    )
+    max_iter: int = parameter(
+        default=200,
+        legal=Int(1),
+        text="""
+        Rounds of the eigensolver, of one product of the kernel matrix with itself and a block of
+        vectors each.
+        """,
+        last=True,
+    )
 
     _default_components: ClassVar[int] = 10
 
@@ -86,7 +192,8 @@ class KernelMapper(Mapper):
         random = check_random_state(self.random_state)
         landmarks = draw_landmarks(parts, self.n_basis, random).astype(np.float64, copy=False)
         rows = parts if self.gamma == "scale" else landmarks
-        self.gamma_ = kernel_gamma(rows, self.kernel, self.gamma)
+        kernel: Any = self.kernel  # a name, of those allowed
+        self.gamma_ = kernel_gamma(rows, kernel, self.gamma)
         if fourier:
             kernel_map = RBFSampler(
                 gamma=self.gamma_, n_components=self.n_basis, random_state=random
@@ -94,7 +201,7 @@ class KernelMapper(Mapper):
         else:
             poly = {"degree": self.degree, "coef0": self.coef0} if self.kernel == "poly" else {}
             kernel_map = Nystroem(
-                self.kernel,
+                kernel,
                 gamma=self.gamma_,
                 n_components=landmarks.shape[0],
                 random_state=random,
@@ -185,7 +292,22 @@ def _is_linear(self) -> bool:
 
 
 class InvertibleKernelMapper(KernelMapper, InvertibleMapper):
-    """Base class of those that map both domains alike, and lead back for the linear kernel."""
+    """Base class of those that map both domains alike, and lead back for the linear kernel.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components_, n_features)
+        For "linear": rows are mapped to ``X @ components_.T``. With an approximation it has
+        `n_basis` columns: rows are mapped to ``kernel_map_.transform(X) @ components_.T``.
+    mean_ : ndarray of shape (n_features,)
+        For "linear": the mean of the training rows of both domains.
+    reconstruction_ : ndarray of shape (n_components_, n_features)
+        For "linear": mapped rows are led back to
+        ``mean_ + (Z - mean_ @ components_.T) @ reconstruction_``.
+    eigenvectors_ : ndarray of shape (n_s + n_t, n_components_)
+        For the other kernels: W, one row for each training row, source rows first. Rows are mapped
+        to ``k(X, X_fit_) @ W``.
+    """
 
     def _set_components(self, space, *found):
         W = super()._set_components(space, *found)

@@ -9,24 +9,58 @@ import numpy as np
 from sklearn.base import ClassifierMixin, is_classifier
 
 from .._constraints import HasMethod, Int
+from .._parameters import DeclaredParameters, parameter
 from ..base import Domain
 from ._base import Mapper
 
 
-class PseudoLabelMapper(ClassifierMixin, Mapper):
+class PseudoLabelMapper(DeclaredParameters, ClassifierMixin, Mapper):
     """Base class of mappers that also match the domains class by class.
 
     The target's classes are not known, so the method guesses them, maps both domains with these
     guesses, lets the estimator that is trained on the mapped source rows guess again, and so on.
     Target rows with a label keep it. A subclass writes ``_start(source, target)`` and
     ``_fit_round(state, source, target, labels)``.
+
+    Attributes
+    ----------
+    pseudo_labels_ : ndarray of shape (n_t,)
+        The classes of the target's rows: labels where they were given, guesses elsewhere. Not
+        pickled. Without a target the source's own.
+    n_rounds_ : int
+        How many rounds were made.
+    estimator_ : estimator object
+        The fitted clone of `estimator`.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+
+    Raises
+    ------
+    ValueError
+        Where `estimator` is no classifier, or all rows are the same to the kernel.
     """
 
-    _params: ClassVar[dict[str, Any]] = {
-        "estimator": (None, HasMethod("fit")),
-        "n_rounds": Int(1),
-        "verbose": Int(0),
-    }
+    n_rounds: int = parameter(
+        default=10,
+        legal=Int(1),
+        text="At most so many rounds; fewer where no guess changes.",
+    )
+    estimator: Any = parameter(
+        default=None,
+        legal=(None, HasMethod("fit")),
+        text="""
+        Classifier that is trained on the mapped rows, to guess in each round and to predict. None
+        means :class:`~sklearn.linear_model.LogisticRegression`.
+        """,
+        last=True,
+    )
+    verbose: int = parameter(
+        default=0,
+        legal=Int(0),
+        text="1 prints a line for each round: how many target rows changed their class.",
+        last=True,
+    )
+
     _unpickled: ClassVar[tuple[str, ...]] = ("pseudo_labels_",)
 
     def _start(self, source: Domain, target: Domain):

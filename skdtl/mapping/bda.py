@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
-from .._constraints import Real
+from .._constraints import Int, Real
+from .._parameters import parameter
 from .jda import JDA, joint_mean_differences
 
 __all__ = ["BDA"]
@@ -23,105 +22,6 @@ class BDA(JDA):
     are poor, and ``mu=0.5``, which is `JDA`, where neither is known. When `JDA` is of little use,
     so is this: where the first guesses are mostly wrong, or a class has few rows. Features should
     have comparable scales: put a StandardScaler before it.
-
-    Parameters
-    ----------
-    n_components : int >= 1 or None, default=None
-        How many directions. None means 100, or all that there are. Fewer than asked for are kept,
-        with a warning, where the rows do not span as many in the kernel's feature space.
-    kernel : {"linear", "rbf", "poly", "laplacian"} or callable, default="linear"
-        "linear" is <x, y>, "rbf" exp(-gamma ‖x - y‖²), "poly" (gamma <x, y> + coef0)^degree and
-        "laplacian" exp(-gamma ‖x - y‖₁). A callable takes (X, Y) and returns the symmetric
-        positive semi-definite kernel's whole matrix of shape (n, m). "linear" takes time and
-        memory in proportion to the number of rows; the others hold the matrix of all pairs.
-    gamma : float > 0, "scale", "auto" or "median", default="scale"
-        Width of "rbf", "poly" and "laplacian". "scale" is 1 / (n_features * X.var()) over the rows
-        of both domains, "auto" 1 / n_features, "median" 1 / (2 m²) with m the median distance
-        between two rows. For "laplacian", whose distance is not squared, they are
-        1 / (n_features * X.std()), 1 / n_features and 1 / m. "poly" has no "median".
-    degree : int >= 1, default=3
-        Exponent of "poly".
-    coef0 : float, default=1.0
-        Constant of "poly".
-    mu : float in [0, 1], default=0.5
-        Weight of the classes against the whole: 0 is TCA, 0.5 JDA, 1 the classes alone.
-    lam : float > 0, default=1.0
-        Weight of the penalty on the size of the map, against the distances of means; see
-        :class:`~skdtl.JDA`.
-    n_rounds : int >= 1, default=10
-        At most so many rounds; fewer where no guess changes.
-    approximation : {"nystroem", "fourier"} or None, default=None
-        Explicit features that stand for the kernel, so that time and memory grow in proportion to
-        the number of rows: "nystroem" takes the kernel values with `n_basis` landmarks, rows drawn
-        from both domains, for "rbf", "poly" and "laplacian"; "fourier" takes `n_basis` random
-        cosines, for "rbf". None computes with the matrix of all pairs. "linear" needs none.
-    n_basis : int >= 1, default=500
-        How many landmarks or random features.
-    random_state : int, RandomState instance or None, default=None
-        Draws landmarks and random features.
-    estimator : estimator object or None, default=None
-        Classifier that is trained on the mapped rows, to guess in each round and to predict. None
-        means :class:`~sklearn.linear_model.LogisticRegression`.
-    tol : float > 0, default=1e-10
-        The eigenvectors are accepted when the largest norm of their residuals is at most `tol`
-        times the largest eigenvalue.
-    max_iter : int >= 1, default=200
-        Rounds of the eigensolver, of one product of the kernel matrix with itself and a block of
-        vectors each.
-    verbose : int >= 0, default=0
-        1 prints a line for each round: how many target rows changed their class.
-
-    Attributes
-    ----------
-    pseudo_labels_ : ndarray of shape (n_t,)
-        The classes of the target's rows: labels where they were given, guesses elsewhere. Not
-        pickled. Without a target the source's own.
-    n_rounds_ : int
-        How many rounds were made.
-    eigenvalues_ : ndarray of shape (n_components_,)
-        Eigenvalues of (K M K + c I)^-1 K H K, in descending order, of the last round.
-    components_ : ndarray of shape (n_components_, n_features)
-        For "linear": rows are mapped to ``X @ components_.T``. With an approximation it has
-        `n_basis` columns: rows are mapped to ``kernel_map_.transform(X) @ components_.T``.
-    mean_ : ndarray of shape (n_features,)
-        For "linear": the mean of the training rows of both domains.
-    reconstruction_ : ndarray of shape (n_components_, n_features)
-        For "linear": what ``inverse_transform`` multiplies by, as in :class:`~skdtl.TCA`.
-    kernel_map_ : transformer
-        With an approximation: scikit-learn's :class:`~sklearn.kernel_approximation.Nystroem` or
-        :class:`~sklearn.kernel_approximation.RBFSampler`.
-    eigenvectors_ : ndarray of shape (n_s + n_t, n_components_)
-        For the other kernels: W, one row for each training row, source rows first. Rows are mapped
-        to ``k(X, X_fit_) @ W``.
-    X_fit_ : ndarray or sparse array of shape (n_s + n_t, n_features)
-        For the other kernels: the training rows.
-    gamma_ : float
-        For "rbf", "poly" and "laplacian": the width.
-    n_components_ : int
-        The number of directions.
-    n_iter_ : int
-        Rounds of the eigensolver, the last time; 1 where the matrix was small enough to be
-        decomposed directly.
-    estimator_ : estimator object
-        The fitted clone of `estimator`.
-    classes_ : ndarray of shape (n_classes,)
-        The classes.
-    n_features_in_ : int
-        The number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
-
-    Warns
-    -----
-    ConvergenceWarning
-        Where the eigenvectors did not reach `tol` within `max_iter` rounds.
-    UserWarning
-        Where there are fewer directions than `n_components`.
-
-    Raises
-    ------
-    ValueError
-        Where `estimator` is no classifier, or all rows are the same to the kernel.
 
     See Also
     --------
@@ -170,44 +70,24 @@ class BDA(JDA):
     True
     """
 
-    _params: ClassVar[dict[str, Any]] = {**JDA._params, "mu": Real(0, 1)}
-
-    def __init__(
-        self,
-        n_components=None,
-        *,
-        kernel="linear",
-        gamma="scale",
-        degree=3,
-        coef0=1.0,
-        mu=0.5,
-        lam=1.0,
-        n_rounds=10,
-        approximation=None,
-        n_basis=500,
-        random_state=None,
-        estimator=None,
-        tol=1e-10,
-        max_iter=200,
-        verbose=0,
-    ):
-        super().__init__(
-            n_components,
-            kernel=kernel,
-            gamma=gamma,
-            degree=degree,
-            coef0=coef0,
-            lam=lam,
-            n_rounds=n_rounds,
-            approximation=approximation,
-            n_basis=n_basis,
-            random_state=random_state,
-            estimator=estimator,
-            tol=tol,
-            max_iter=max_iter,
-            verbose=verbose,
-        )
-        self.mu = mu
+    mu: float = parameter(
+        default=0.5,
+        legal=Real(0, 1),
+        text="Weight of the classes against the whole: 0 is TCA, 0.5 JDA, 1 the classes alone.",
+    )
+    lam: float = parameter(
+        default=1.0,
+        legal=Real(0, closed="neither"),
+        text="""
+        Weight of the penalty on the size of the map, against the distances of means; see
+        :class:`~skdtl.JDA`.
+        """,
+    )
+    n_rounds: int = parameter(
+        default=10,
+        legal=Int(1),
+        text="At most so many rounds; fewer where no guess changes.",
+    )
 
     def _differences(self, ys, yt):
         return joint_mean_differences(ys, yt, len(self.classes_), self.mu)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar, NamedTuple
+from collections import abc
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
 from scipy.sparse import issparse
 from sklearn.neighbors import KNeighborsClassifier
 
-from .._constraints import Real
+from .._constraints import Int, Real
+from .._parameters import parameter
 from ..base import Domain
 from ._kernel_mapper import KernelMapper
 from ._pseudo_labels import PseudoLabelMapper
@@ -226,57 +228,6 @@ class JGSA(PseudoLabelMapper, KernelMapper):
     in the features' units. Directions that tell nothing, and there are many in a large
     `n_components`, hurt a nearest neighbour more than an estimator with a penalty.
 
-    Parameters
-    ----------
-    n_components : int >= 1 or None, default=None
-        How many directions. None means 30, or all that there are. Fewer than asked for are kept,
-        with a warning, where there are no more: at most the classes less one and the number of
-        directions in which the target varies, together.
-    kernel : {"linear", "rbf", "poly", "laplacian"} or callable, default="linear"
-        "linear" is <x, y>, "rbf" exp(-gamma ‖x - y‖²), "poly" (gamma <x, y> + coef0)^degree and
-        "laplacian" exp(-gamma ‖x - y‖₁). A callable takes (X, Y) and returns the symmetric
-        positive semi-definite kernel's whole matrix of shape (n, m). "linear" is the method's
-        primal form; the others hold and decompose the matrix of all pairs.
-    gamma : float > 0, "scale", "auto" or "median", default="scale"
-        Width of "rbf", "poly" and "laplacian". "scale" is 1 / (n_features * X.var()) over the rows
-        of both domains, "auto" 1 / n_features, "median" 1 / (2 m²) with m the median distance
-        between two rows. For "laplacian", whose distance is not squared, they are
-        1 / (n_features * X.std()), 1 / n_features and 1 / m. "poly" has no "median".
-    degree : int >= 1, default=3
-        Exponent of "poly".
-    coef0 : float, default=1.0
-        Constant of "poly".
-    lam : float > 0, default=1.0
-        Weight of ‖A - B‖², the difference of the maps. For lam → ∞ both domains are mapped alike.
-    mu : float > 0, default=1.0
-        Weight of the target's variance, and of the size ‖B‖² of its map.
-    beta : float >= 0, default=0.1
-        Weight of the source's classes: of their distance, and of their width. With 0 the source's
-        labels count through the means of the classes alone.
-    n_rounds : int >= 1, default=10
-        How many times the maps are learnt and the target's classes guessed with them. The rounds
-        end before where no guess changes.
-    approximation : {"nystroem", "fourier"} or None, default=None
-        Explicit features that stand for the kernel, so that time and memory grow in proportion to
-        the number of rows: "nystroem" takes the kernel values with `n_basis` landmarks, rows drawn
-        from both domains, for "rbf", "poly" and "laplacian"; "fourier" takes `n_basis` random
-        cosines, for "rbf". None computes with the matrix of all pairs. "linear" needs none.
-    n_basis : int >= 1, default=500
-        How many landmarks or random features.
-    random_state : int, RandomState instance or None, default=None
-        Draws landmarks and random features.
-    estimator : estimator object or None, default=None
-        Classifier that guesses the target's classes in each round and predicts in the end. None
-        means :class:`~sklearn.linear_model.LogisticRegression`. The paper takes one nearest
-        neighbour, ``KNeighborsClassifier(1)``.
-    tol : float > 0, default=1e-10
-        The eigenvectors are accepted when the largest norm of their residuals is at most `tol`
-        times the largest eigenvalue.
-    max_iter : int >= 1, default=200
-        Rounds of the eigensolver.
-    verbose : int >= 0, default=0
-        Above 0 each round reports how many guesses changed.
-
     Attributes
     ----------
     source_components_ : ndarray of shape (n_components_, n_features)
@@ -291,37 +242,9 @@ class JGSA(PseudoLabelMapper, KernelMapper):
         For kernels other than "linear": the mean of k over the training rows.
     eigenvalues_ : ndarray of shape (n_components_,)
         What the directions attain of the ratio that is maximised, in descending order.
-    pseudo_labels_ : ndarray of shape (n_t,)
-        The target rows' classes after the last round. Not pickled.
-    n_rounds_ : int
-        The number of rounds.
-    kernel_map_ : transformer
-        With an approximation: scikit-learn's :class:`~sklearn.kernel_approximation.Nystroem` or
-        :class:`~sklearn.kernel_approximation.RBFSampler`.
-    X_fit_ : ndarray or sparse array of shape (n_s + n_t, n_features)
-        For kernels other than "linear", without an approximation: the training rows.
-    gamma_ : float
-        For "rbf", "poly" and "laplacian": the width.
-    n_components_ : int
-        The number of directions.
     n_iter_ : int
         Rounds of the eigensolver for the last maps; 1 where the matrix was small enough to be
         decomposed directly.
-    estimator_ : estimator object
-        The fitted clone of `estimator`.
-    classes_ : ndarray of shape (n_classes,)
-        The classes.
-    n_features_in_ : int
-        The number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
-
-    Warns
-    -----
-    ConvergenceWarning
-        Where the eigenvectors did not reach `tol` within `max_iter` rounds.
-    UserWarning
-        Where there are fewer directions than `n_components`.
 
     Raises
     ------
@@ -412,50 +335,61 @@ class JGSA(PseudoLabelMapper, KernelMapper):
     ((150, 2), (150, 2))
     """
 
-    _params: ClassVar[dict[str, Any]] = {
-        **KernelMapper._params,
-        **PseudoLabelMapper._params,
-        "lam": Real(0, closed="neither"),
-        "mu": Real(0, closed="neither"),
-        "beta": Real(0),
-    }
-
-    def __init__(
-        self,
-        n_components=None,
-        *,
-        kernel="linear",
-        gamma="scale",
-        degree=3,
-        coef0=1.0,
-        lam=1.0,
-        mu=1.0,
-        beta=0.1,
-        n_rounds=10,
-        approximation=None,
-        n_basis=500,
-        random_state=None,
-        estimator=None,
-        tol=1e-10,
-        max_iter=200,
-        verbose=0,
-    ):
-        self.n_components = n_components
-        self.kernel = kernel
-        self.gamma = gamma
-        self.degree = degree
-        self.coef0 = coef0
-        self.lam = lam
-        self.mu = mu
-        self.beta = beta
-        self.n_rounds = n_rounds
-        self.approximation = approximation
-        self.n_basis = n_basis
-        self.random_state = random_state
-        self.estimator = estimator
-        self.tol = tol
-        self.max_iter = max_iter
-        self.verbose = verbose
+    n_components: int | None = parameter(
+        default=None,
+        text="""
+        How many directions. None means 30, or all that there are. Fewer than asked for are kept,
+        with a warning, where there are no more: at most the classes less one and the number of
+        directions in which the target varies, together.
+        """,
+        kw_only=False,
+    )
+    kernel: str | abc.Callable = parameter(
+        default="linear",
+        text="""
+        "linear" is <x, y>, "rbf" exp(-gamma ‖x - y‖²), "poly" (gamma <x, y> + coef0)^degree and
+        "laplacian" exp(-gamma ‖x - y‖₁). A callable takes (X, Y) and returns the symmetric
+        positive semi-definite kernel's whole matrix of shape (n, m). "linear" is the method's
+        primal form; the others hold and decompose the matrix of all pairs.
+        """,
+    )
+    lam: float = parameter(
+        default=1.0,
+        legal=Real(0, closed="neither"),
+        text="""
+        Weight of ‖A - B‖², the difference of the maps. For lam → ∞ both domains are mapped alike.
+        """,
+    )
+    mu: float = parameter(
+        default=1.0,
+        legal=Real(0, closed="neither"),
+        text="Weight of the target's variance, and of the size ‖B‖² of its map.",
+    )
+    beta: float = parameter(
+        default=0.1,
+        legal=Real(0),
+        text="""
+        Weight of the source's classes: of their distance, and of their width. With 0 the source's
+        labels count through the means of the classes alone.
+        """,
+    )
+    n_rounds: int = parameter(
+        default=10,
+        legal=Int(1),
+        text="""
+        How many times the maps are learnt and the target's classes guessed with them. The rounds
+        end before where no guess changes.
+        """,
+    )
+    estimator: Any = parameter(
+        default=None,
+        text="""
+        Classifier that guesses the target's classes in each round and predicts in the end. None
+        means :class:`~sklearn.linear_model.LogisticRegression`. The paper takes one nearest
+        neighbour, ``KNeighborsClassifier(1)``.
+        """,
+    )
+    max_iter: int = parameter(default=200, text="Rounds of the eigensolver.")
 
     def _asked_components(self):
         return 30 if self.n_components is None else self.n_components

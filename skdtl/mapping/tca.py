@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 from .._constraints import Real
+from .._parameters import parameter
 from ..base import Domain
 from ._kernel_mapper import InvertibleKernelMapper, domain_difference
 from ._spaces import linear_transfer_components, mean_difference, transfer_components
@@ -26,96 +25,10 @@ class TCA(InvertibleKernelMapper):
     much (a difference of means is then no nuisance), or when the relation of inputs to labels
     itself has changed. Features should have comparable scales: put a StandardScaler before it.
 
-    Parameters
-    ----------
-    n_components : int >= 1 or None, default=None
-        How many directions. None means 10, or all that there are. Fewer than asked for are kept,
-        with a warning, where the rows do not span as many in the kernel's feature space.
-    kernel : {"linear", "rbf", "poly", "laplacian"} or callable, default="linear"
-        "linear" is <x, y>, "rbf" exp(-gamma ‖x - y‖²), "poly" (gamma <x, y> + coef0)^degree and
-        "laplacian" exp(-gamma ‖x - y‖₁). A callable takes (X, Y) and returns the symmetric
-        positive semi-definite kernel's whole matrix of shape (n, m). "linear" takes time and
-        memory in proportion to the number of rows; the others hold the matrix of all pairs.
-    gamma : float > 0, "scale", "auto" or "median", default="scale"
-        Width of "rbf", "poly" and "laplacian". "scale" is 1 / (n_features * X.var()) over the rows
-        of both domains, "auto" 1 / n_features, "median" 1 / (2 m²) with m the median distance
-        between two rows. For "laplacian", whose distance is not squared, they are
-        1 / (n_features * X.std()), 1 / n_features and 1 / m. "poly" has no "median".
-    degree : int >= 1, default=3
-        Exponent of "poly".
-    coef0 : float, default=1.0
-        Constant of "poly".
-    mu : float > 0, default=1.0
-        Weight of the penalty on the size of the map, against the distance of the domains' means.
-        The larger, the less the shift counts: for mu → ∞ it is as if there were no shift, for
-        mu → 0 the means of both domains coincide.
-    approximation : {"nystroem", "fourier"} or None, default=None
-        Explicit features that stand for the kernel, so that time and memory grow in proportion to
-        the number of rows: "nystroem" takes the kernel values with `n_basis` landmarks, rows drawn
-        from both domains, for "rbf", "poly" and "laplacian"; "fourier" takes `n_basis` random
-        cosines, for "rbf", and takes many more of them to be as near. None computes with the matrix
-        of all pairs. "linear" needs none.
-    n_basis : int >= 1, default=500
-        How many landmarks, of which there are no more than rows, or random features.
-    random_state : int, RandomState instance or None, default=None
-        Draws landmarks and random features.
-    estimator : estimator object, "passthrough" or None, default=None
-        Classifier or regressor that is trained on the mapped rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" TCA is a transformer
-        only and needs no labels.
-    tol : float > 0, default=1e-10
-        The eigenvectors are accepted when the largest norm of their residuals is at most `tol`
-        times the largest eigenvalue.
-    max_iter : int >= 1, default=200
-        Rounds of the eigensolver, of one product of the kernel matrix with itself and a block of
-        vectors each.
-
     Attributes
     ----------
     eigenvalues_ : ndarray of shape (n_components_,)
         Eigenvalues of (K L K + mu I)^-1 K H K in descending order.
-    components_ : ndarray of shape (n_components_, n_features)
-        For "linear": rows are mapped to ``X @ components_.T``. With an approximation it has
-        `n_basis` columns: rows are mapped to ``kernel_map_.transform(X) @ components_.T``.
-    mean_ : ndarray of shape (n_features,)
-        For "linear": the mean of the training rows of both domains.
-    reconstruction_ : ndarray of shape (n_components_, n_features)
-        For "linear": mapped rows are led back to
-        ``mean_ + (Z - mean_ @ components_.T) @ reconstruction_``.
-    kernel_map_ : transformer
-        With an approximation: scikit-learn's :class:`~sklearn.kernel_approximation.Nystroem` or
-        :class:`~sklearn.kernel_approximation.RBFSampler`.
-    eigenvectors_ : ndarray of shape (n_s + n_t, n_components_)
-        For the other kernels: W, one row for each training row, source rows first. Rows are mapped
-        to ``k(X, X_fit_) @ W``.
-    X_fit_ : ndarray or sparse array of shape (n_s + n_t, n_features)
-        For the other kernels: the training rows.
-    gamma_ : float
-        For "rbf", "poly" and "laplacian": the width.
-    n_components_ : int
-        The number of directions.
-    n_iter_ : int
-        Rounds of the eigensolver; 1 where the matrix was small enough to be decomposed directly.
-    estimator_ : estimator object
-        The fitted clone of `estimator`; not with "passthrough".
-    classes_ : ndarray of shape (n_classes,)
-        The classes; only for a classifier.
-    n_features_in_ : int
-        The number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
-
-    Warns
-    -----
-    ConvergenceWarning
-        Where the eigenvectors did not reach `tol` within `max_iter` rounds.
-    UserWarning
-        Where there are fewer directions than `n_components`.
-
-    Raises
-    ------
-    ValueError
-        Where all rows are the same to the kernel.
 
     See Also
     --------
@@ -192,39 +105,15 @@ class TCA(InvertibleKernelMapper):
     (100, 1)
     """
 
-    _params: ClassVar[dict[str, Any]] = {
-        **InvertibleKernelMapper._params,
-        "mu": Real(0, closed="neither"),
-    }
-
-    def __init__(
-        self,
-        n_components=None,
-        *,
-        kernel="linear",
-        gamma="scale",
-        degree=3,
-        coef0=1.0,
-        mu=1.0,
-        approximation=None,
-        n_basis=500,
-        random_state=None,
-        estimator=None,
-        tol=1e-10,
-        max_iter=200,
-    ):
-        self.n_components = n_components
-        self.kernel = kernel
-        self.gamma = gamma
-        self.degree = degree
-        self.coef0 = coef0
-        self.mu = mu
-        self.approximation = approximation
-        self.n_basis = n_basis
-        self.random_state = random_state
-        self.estimator = estimator
-        self.tol = tol
-        self.max_iter = max_iter
+    mu: float = parameter(
+        default=1.0,
+        legal=Real(0, closed="neither"),
+        text="""
+        Weight of the penalty on the size of the map, against the distance of the domains' means.
+        The larger, the less the shift counts: for mu → ∞ it is as if there were no shift, for
+        mu → 0 the means of both domains coincide.
+        """,
+    )
 
     def _find(self, space, source: Domain, target: Domain):
         return space.components(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from .._constraints import Int, Real
+from .._parameters import parameter
 from ..base import Domain
 from ._kernel_mapper import InvertibleKernelMapper, domain_difference
 
@@ -103,53 +104,6 @@ class TJM(InvertibleKernelMapper):
     relation of inputs to labels has changed: the rows are chosen without a look at labels.
     Features should have comparable scales: put a StandardScaler before it.
 
-    Parameters
-    ----------
-    n_components : int >= 1 or None, default=None
-        How many directions. None means 10, or all that there are. Fewer than asked for are kept,
-        with a warning, where the rows do not span as many in the kernel's feature space.
-    kernel : {"linear", "rbf", "poly", "laplacian"} or callable, default="linear"
-        "linear" is <x, y>, "rbf" exp(-gamma ‖x - y‖²), "poly" (gamma <x, y> + coef0)^degree and
-        "laplacian" exp(-gamma ‖x - y‖₁). A callable takes (X, Y) and returns the symmetric
-        positive semi-definite kernel's whole matrix of shape (n, m). "linear" takes time and
-        memory in proportion to the number of rows; the others hold the matrix of all pairs.
-    gamma : float > 0, "scale", "auto" or "median", default="scale"
-        Width of "rbf", "poly" and "laplacian". "scale" is 1 / (n_features * X.var()) over the rows
-        of both domains, "auto" 1 / n_features, "median" 1 / (2 m²) with m the median distance
-        between two rows. For "laplacian", whose distance is not squared, they are
-        1 / (n_features * X.std()), 1 / n_features and 1 / m. "poly" has no "median".
-    degree : int >= 1, default=3
-        Exponent of "poly".
-    coef0 : float, default=1.0
-        Constant of "poly".
-    lam : float > 0, default=1.0
-        λ, the weight of the penalty on the rows' coefficients, against the distance of the
-        domains' means. The larger, the less the shift counts and the fewer source rows do.
-    n_rounds : int >= 1, default=10
-        At most so many rounds, of one eigenvalue problem each. With 1 no source row is penalised
-        more than another.
-    approximation : {"nystroem", "fourier"} or None, default=None
-        Explicit features that stand for the kernel, so that time and memory grow in proportion to
-        the number of rows: "nystroem" takes the kernel values with `n_basis` landmarks, rows drawn
-        from both domains, for "rbf", "poly" and "laplacian"; "fourier" takes `n_basis` random
-        cosines, for "rbf". None computes with the matrix of all pairs. "linear" needs none.
-    n_basis : int >= 1, default=500
-        How many landmarks or random features.
-    random_state : int, RandomState instance or None, default=None
-        Draws landmarks and random features.
-    estimator : estimator object, "passthrough" or None, default=None
-        Classifier or regressor that is trained on the mapped rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" TJM is a transformer
-        only and needs no labels.
-    tol : float > 0, default=1e-10
-        The eigenvectors are accepted when the largest norm of their residuals is at most `tol`
-        times the largest eigenvalue.
-    max_iter : int >= 1, default=200
-        Rounds of the eigensolver, of one product of the kernel matrix with itself and a block of
-        vectors each.
-    verbose : int >= 0, default=0
-        1 prints the objective after each round.
-
     Attributes
     ----------
     source_weights_ : ndarray of shape (n_s,)
@@ -164,48 +118,9 @@ class TJM(InvertibleKernelMapper):
         Rounds until the objective fell by less than a ten-thousandth, or `n_rounds`.
     eigenvalues_ : ndarray of shape (n_components_,)
         Eigenvalues of (K M K + λ G)^-1 K H K in the last round, in descending order.
-    components_ : ndarray of shape (n_components_, n_features)
-        For "linear": rows are mapped to ``X @ components_.T``. With an approximation it has
-        `n_basis` columns: rows are mapped to ``kernel_map_.transform(X) @ components_.T``.
-    mean_ : ndarray of shape (n_features,)
-        For "linear": the mean of the training rows of both domains.
-    reconstruction_ : ndarray of shape (n_components_, n_features)
-        For "linear": what ``inverse_transform`` multiplies by, as in :class:`~skdtl.TCA`.
-    kernel_map_ : transformer
-        With an approximation: scikit-learn's :class:`~sklearn.kernel_approximation.Nystroem` or
-        :class:`~sklearn.kernel_approximation.RBFSampler`.
-    eigenvectors_ : ndarray of shape (n_s + n_t, n_components_)
-        For the other kernels: W, one row for each training row, source rows first. Rows are mapped
-        to ``k(X, X_fit_) @ W``.
-    X_fit_ : ndarray or sparse array of shape (n_s + n_t, n_features)
-        For the other kernels: the training rows.
-    gamma_ : float
-        For "rbf", "poly" and "laplacian": the width.
-    n_components_ : int
-        The number of directions.
     n_iter_ : int
         Rounds of the eigensolver in the last round; 1 where the matrix was small enough to be
         decomposed directly.
-    estimator_ : estimator object
-        The fitted clone of `estimator`; not with "passthrough".
-    classes_ : ndarray of shape (n_classes,)
-        The classes; only for a classifier.
-    n_features_in_ : int
-        The number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
-
-    Warns
-    -----
-    ConvergenceWarning
-        Where the eigenvectors did not reach `tol` within `max_iter` rounds.
-    UserWarning
-        Where there are fewer directions than `n_components`.
-
-    Raises
-    ------
-    ValueError
-        Where all rows are the same to the kernel.
 
     See Also
     --------
@@ -273,46 +188,30 @@ class TJM(InvertibleKernelMapper):
     True
     """
 
-    _params: ClassVar[dict[str, Any]] = {
-        **InvertibleKernelMapper._params,
-        "lam": Real(0, closed="neither"),
-        "n_rounds": Int(1),
-        "verbose": Int(0),
-    }
-    _unpickled: ClassVar[tuple[str, ...]] = ("source_weights_",)
+    lam: float = parameter(
+        default=1.0,
+        legal=Real(0, closed="neither"),
+        text="""
+        λ, the weight of the penalty on the rows' coefficients, against the distance of the
+        domains' means. The larger, the less the shift counts and the fewer source rows do.
+        """,
+    )
+    n_rounds: int = parameter(
+        default=10,
+        legal=Int(1),
+        text="""
+        At most so many rounds, of one eigenvalue problem each. With 1 no source row is penalised
+        more than another.
+        """,
+    )
+    verbose: int = parameter(
+        default=0,
+        legal=Int(0),
+        text="1 prints the objective after each round.",
+        last=True,
+    )
 
-    def __init__(
-        self,
-        n_components=None,
-        *,
-        kernel="linear",
-        gamma="scale",
-        degree=3,
-        coef0=1.0,
-        lam=1.0,
-        n_rounds=10,
-        approximation=None,
-        n_basis=500,
-        random_state=None,
-        estimator=None,
-        tol=1e-10,
-        max_iter=200,
-        verbose=0,
-    ):
-        self.n_components = n_components
-        self.kernel = kernel
-        self.gamma = gamma
-        self.degree = degree
-        self.coef0 = coef0
-        self.lam = lam
-        self.n_rounds = n_rounds
-        self.approximation = approximation
-        self.n_basis = n_basis
-        self.random_state = random_state
-        self.estimator = estimator
-        self.tol = tol
-        self.max_iter = max_iter
-        self.verbose = verbose
+    _unpickled: ClassVar[tuple[str, ...]] = ("source_weights_",)
 
     def _find(self, space, source: Domain, target: Domain):
         alone = target is source
