@@ -23,7 +23,7 @@ from .adversarial import (
     SimultaneousTransfer as SimultaneousTransfer,
 )
 from .base import NoTargetWarning as NoTargetWarning
-from .baselines import SourceOnly as SourceOnly, TargetOnly as TargetOnly
+from .baselines import Pooled as Pooled, SourceOnly as SourceOnly, TargetOnly as TargetOnly
 from .deep import (
     DeepTransferClassifier as DeepTransferClassifier,
     DeepTransferRegressor as DeepTransferRegressor,

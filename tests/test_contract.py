@@ -705,7 +705,7 @@ def test_predict_checks_its_rows(estimator):
 def test_docstring(name, cls):
     text = inspect.getdoc(cls)
     sections = ["Parameters", "Attributes", "Examples"]
-    if name not in ("SourceOnly", "TargetOnly"):
+    if name not in ("Pooled", "SourceOnly", "TargetOnly"):
         sections.append("References")
     for section in sections:
         assert f"\n{section}\n{'-' * len(section)}\n" in text, section

@@ -10,25 +10,9 @@ import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 
 from ..base import DelegatingEstimator, Domain
+from ..domains import join_rows
 
 __all__ = ["InstanceWeighter", "SourceWeightsMixin", "join_rows", "positions"]
-
-
-def join_rows(first, second):
-    """Put the rows of two arrays or CSR arrays below each other.
-
-    Parameters
-    ----------
-    first, second : ndarray or sparse array of shapes (n_1, n_features) and (n_2, n_features)
-        Rows of two domains.
-
-    Returns
-    -------
-    X : ndarray or sparse array of shape (n_1 + n_2, n_features)
-    """
-    if sp.issparse(first) or sp.issparse(second):
-        return sp.csr_array(sp.vstack([first, second], format="csr"))
-    return np.concatenate([first, second])
 
 
 def positions(X) -> np.ndarray:
