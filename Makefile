@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+OLDEST := $(VENV)-oldest
 
 # One BLAS thread: results and timings then don't depend on how many cores the machine has.
 export OMP_NUM_THREADS := 1
@@ -13,12 +14,13 @@ export MKL_NUM_THREADS := 1
 
 BENCHMARKS := $(patsubst benchmarks/%.py,benchmark-%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
 
-.PHONY: help install quickstart test lint format types doctest docs benchmarks $(BENCHMARKS) clean
+.PHONY: help install quickstart test test-oldest lint format types doctest docs benchmarks $(BENCHMARKS) clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make quickstart    adapt digits of one collection to another; prints a table, draws a picture"
 	@echo "make test          the test suite"
+	@echo "make test-oldest   the contract with the oldest versions that setup.cfg promises"
 	@echo "make lint          ruff: style and formatting"
 	@echo "make format        let ruff format and repair"
 	@echo "make types         mypy"
@@ -42,6 +44,20 @@ quickstart: $(INSTALLED)
 # Two processes with one thread each.
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+# The oldest versions that setup.cfg promises, but for torch: old ones bring gigabytes of CUDA.
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest --numprocesses 2 --dist worksteal -m "not slow" \
+		-p no:cacheprovider tests/test_base.py tests/test_contract.py tests/test_domains.py \
+		tests/test_kernels.py tests/test_model_selection.py tests/test_sklearn_snippets.py
+
+$(OLDEST)/.installed: setup.cfg constraints.txt .ci/oldest.py
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	$(PYTHON) .ci/oldest.py | grep -v '^torch==' > $(OLDEST)/constraints.txt
+	grep '^torch==' constraints.txt >> $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install -qq --disable-pip-version-check \
+		--constraint $(OLDEST)/constraints.txt --editable ".[all]" pandas pytest pytest-xdist
+	@touch $@
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -68,4 +84,4 @@ $(BENCHMARKS): benchmark-%: $(INSTALLED)
 	$(BIN)/python benchmarks/$*.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info docs/_build docs/reference/generated
+	rm -rf $(VENV) $(OLDEST) build dist *.egg-info docs/_build docs/reference/generated
