@@ -86,27 +86,31 @@ class TrainingMixin:
         drawn = dict(zip(names, seeds.tolist()))
         return Processes().first_ones(drawn) if n_processes() > 1 else drawn
 
-    def _network(self: Any, rows: Domain, seeds, make_layers=None, n_outputs=None) -> Network:
+    def _network(
+        self: Any, rows: Domain, seeds, make_layers=None, n_outputs=None, continue_head=True
+    ) -> Network:
         """Make a network for some rows: its hidden layers and a new head.
 
-        A warm-started fit's has the weights of the last fit's network.
+        A warm-started fit's has the weights of the last fit's network, its head only where
+        `continue_head` says so.
         """
         example = torch.as_tensor(np.array(rows.X[:2], dtype=np.float32))
         with seeded(seeds["network"], self._device()):
             layers = (make_layers or self._layers)()
             network = Network(layers, n_outputs or self._n_outputs(), example)
         if self._last_net is not None:
-            self._continue(network, self._last_net.module_)
+            self._continue(network, self._last_net.module_, continue_head)
         return network
 
-    def _continue(self: Any, module: nn.Module, last: nn.Module) -> None:
+    def _continue(self: Any, module: nn.Module, last: nn.Module, continue_head=True) -> None:
         """Give a module the last fit's weights; a head for other classes keeps its new ones."""
         old, state = last.state_dict(), module.state_dict()
         for name, value in state.items():
+            is_head = name.startswith("head.")
             shapes = [list(value.shape), list(old[name].shape) if name in old else None]
             if shapes[0] == shapes[1]:
-                state[name] = old[name]
-            elif not name.startswith("head."):
+                state[name] = old[name] if continue_head or not is_head else value
+            elif not is_head:
                 raise ValueError(
                     "warm_start=True goes on from the last fit, but the network has changed: "
                     f"{name} has the shape {shapes[0]}, the last fit's {shapes[1]}."

@@ -96,7 +96,7 @@ class _DANBase(DeepTransferEstimator):
     def _set_results(self) -> None:
         super()._set_results()
         for alignment in self.net_.alignments_:
-            if alignment.observed:  # not without a target
+            if alignment.has_learnt:  # not without a target
                 self.kernel_weights_ = np.array(alignment.beta)
 
 

@@ -29,22 +29,26 @@ class _GradualUnfreezing(Callback):
     Parameters
     ----------
     every : int
-        After how many epochs the next layer follows.
-    n_frozen : int
-        How many of the first layers never follow.
+        After how many epochs the next layer follows. What was frozen when the training began
+        never follows.
     """
 
-    def __init__(self, every: int, n_frozen: int):
+    def __init__(self, every: int):
         self.every = every
-        self.n_frozen = n_frozen
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Note what each layer may train."""
+        self.trainable_ = [
+            [p for p in layer.parameters() if p.requires_grad] for layer in net.module_.layers
+        ]
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
         """Freeze and unfreeze."""
-        layers = net.module_.layers
         n_unfrozen = (len(net.history) - 1) // self.every
-        first = max(len(layers) - n_unfrozen, self.n_frozen)
-        for k, layer in enumerate(layers):
-            layer.requires_grad_(k >= first)
+        first = len(self.trainable_) - n_unfrozen
+        for k, parameters in enumerate(self.trainable_):
+            for parameter in parameters:
+                parameter.requires_grad_(k >= first)
         net.module_.train()
 
 
@@ -132,8 +136,10 @@ class _FineTuningBase(DeepTransferEstimator):
 
     def _pretrain(self, source: Domain, seeds) -> Network:
         classes = self.source_classes_ if is_classifier(self) else [None]
+        same = not is_classifier(self) or np.array_equal(self.classes_, self.source_classes_)
         self.net_ = self._train(
-            self._network(source, seeds, n_outputs=len(classes)),
+            # The last fit's head is the target's: no start for other classes of the source.
+            self._network(source, seeds, n_outputs=len(classes), continue_head=same),
             source,
             None,
             seeds,
@@ -141,7 +147,7 @@ class _FineTuningBase(DeepTransferEstimator):
         )
         self.pretrain_history_ = self.net_.history
         network = self.net_.module_
-        if is_classifier(self) and not np.array_equal(self.classes_, self.source_classes_):
+        if not same:
             with seeded(seeds["head"], self._device()):
                 head = nn.Linear(network.widths[-1], len(self.classes_))
             if self._last_net is not None:
@@ -154,7 +160,7 @@ class _FineTuningBase(DeepTransferEstimator):
             layer.requires_grad_(False)
         callbacks = []
         if self.unfreeze_every is not None:
-            callbacks.append(_GradualUnfreezing(self.unfreeze_every, self.n_frozen_layers))
+            callbacks.append(_GradualUnfreezing(self.unfreeze_every))
         self.net_ = self._train(
             network,
             target,

@@ -364,6 +364,20 @@ def test_dan_is_the_engine_with_its_alignment(options, alignment):
             assert not same_weights(dan, cls(0.7, **small).fit(Xs, ys, Xt))
 
 
+@pytest.mark.parametrize("options", [{}, {"kernel_weights": "uniform"}])
+def test_kernel_weights_are_saved_and_a_warm_start_goes_on_with_them(options, tmp_path):
+    pytest.importorskip("safetensors")
+    Xs, ys, Xt, _ = two_domains()
+    dan = DAN(**options, **SMALL, update_every=2).fit(Xs, ys, Xt)
+    assert (dan.kernel_weights_ == dan.kernel_weights_[0, 0]).all() == bool(options)
+    dan.save_weights(tmp_path / "dan.safetensors")
+    loaded = DAN(**options, **SMALL, update_every=2).load_weights(tmp_path / "dan.safetensors")
+    np.testing.assert_array_equal(loaded.kernel_weights_, dan.kernel_weights_)
+    # No weights are chosen in the second fit: they are the first one's.
+    loaded.set_params(warm_start=True, update_every=10**6, lr=1e-30).fit(Xs, ys, Xt)
+    np.testing.assert_array_equal(loaded.kernel_weights_, dan.kernel_weights_)
+
+
 def test_twins_have_the_same_parameters():
     assert inspect.signature(DAN) == inspect.signature(DANRegressor)
 
@@ -394,12 +408,16 @@ def test_lambda_rises_over_the_training():
     assert same_weights(by_default, rising) and not same_weights(rising, constant)
 
 
-def test_without_a_target_it_is_a_plain_network():
+def test_without_a_target_it_is_a_plain_network(tmp_path):
+    pytest.importorskip("safetensors")
     Xs, ys, _, _ = two_domains()
     with pytest.warns(UserWarning, match="without a target"):
         dan = DAN(**SMALL).fit(Xs, ys)
         plain = DeepTransferClassifier(**SMALL).fit(Xs, ys)
     assert same_weights(dan, plain) and not hasattr(dan, "kernel_weights_")
+    dan.save_weights(tmp_path / "dan.safetensors")
+    loaded = DAN(**SMALL).load_weights(tmp_path / "dan.safetensors")
+    assert not hasattr(loaded, "kernel_weights_")
 
 
 @pytest.mark.parametrize("regression", [False, True])

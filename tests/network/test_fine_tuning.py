@@ -89,6 +89,28 @@ def test_gradual_unfreezing():
         assert changed(start, tuned.fit(Xs, ys, Xt, yt)) == expected, (every, n_frozen)
 
 
+def test_gradual_unfreezing_leaves_alone_what_the_user_froze():
+    Xs, ys, Xt, yt = two_domains()
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        *(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU()),
+        *(nn.Linear(8, 7), nn.BatchNorm1d(7), nn.ReLU()),
+        *(nn.Linear(7, 6), nn.ReLU()),
+    )
+    module[:3].requires_grad_(False)
+    module[3].weight.requires_grad_(False)  # of this layer, the weight alone
+    for source in ((Xs, ys), (None, None)):
+        tuned = FineTuning(module=module, unfreeze_every=1, **TWO).fit(*source, Xt, yt)
+        layers = tuned.net_.module_.layers
+        for name, value in layers[0].state_dict().items():  # with its running statistics
+            assert torch.equal(value, module[:3].state_dict()[name])
+        assert torch.equal(layers[1][0].weight, module[3].weight)
+        assert not torch.equal(layers[1][0].bias, module[3].bias)
+        assert not torch.equal(layers[2][0].weight, module[6].weight)
+        frozen = [not p.requires_grad for p in layers.parameters()]
+        assert frozen == [not p.requires_grad for p in module.parameters()]
+
+
 def test_the_source_is_trained_on_for_its_own_number_of_epochs():
     Xs, ys, Xt, yt = two_domains()
     model = FineTuning(pretrain_epochs=2, **TWO).fit(Xs, ys, Xt, yt)
@@ -116,6 +138,28 @@ def test_other_classes_get_a_new_head_and_equal_classes_keep_theirs():
     # A target with only some of the source's classes keeps the head, too.
     some = FineTuning(**TWO).fit(np.r_[Xs, Xs[:5] + 9], np.r_[ys, np.full(5, 2)], Xt, yt)
     assert some.classes_.tolist() == [0, 1, 2]
+
+
+def test_a_warm_start_pretrains_no_head_of_other_classes():
+    Xs, ys, Xt, yt = two_domains()
+    names = np.array(["low", "high"])[yt]
+    options = {**TWO, "lr": 1e-30, "warm_start": True}
+    # So little is learnt that the head by which a stage began is the head by which it ends.
+    cold = FineTuning(**options).fit(Xs, ys, Xt, names)
+    start = cold.pretrain_history_[0, "task_loss"]
+    head = layer_weights(cold)[-1]
+    with torch.no_grad():
+        cold.net_.module_.head.weight[0].fill_(100.0)
+    warm = cold.fit(Xs, ys, Xt, names)
+    assert warm.pretrain_history_[0, "task_loss"] == pytest.approx(start, rel=1e-5)
+    assert (layer_weights(warm)[-1][0][0] == 100).all()  # the target's own goes on
+    np.testing.assert_array_equal(layer_weights(warm)[-1][1], head[1])
+    # Where the classes are the source's, there is one head, and it goes on.
+    same = FineTuning(**options).fit(Xs, ys, Xt, yt)
+    with torch.no_grad():
+        same.net_.module_.head.weight[0].fill_(100.0)
+    before = same.pretrain_history_[0, "task_loss"]
+    assert same.fit(Xs, ys, Xt, yt).pretrain_history_[0, "task_loss"] > 2 * before
 
 
 def test_a_pretrained_module_needs_no_source():

@@ -107,7 +107,7 @@ class MultiKernelMMD(Alignment):
     Attributes
     ----------
     beta : list of list of float
-        The β_u of every layer; set by ``initialize``.
+        The β_u of every layer; set by ``initialize``. They are part of the ``state_dict``.
 
     References
     ----------
@@ -128,6 +128,8 @@ class MultiKernelMMD(Alignment):
     """
 
     name = "mmd"
+    has_learnt: Tensor
+    _beta: Tensor
 
     def __init__(
         self,
@@ -167,14 +169,26 @@ class MultiKernelMMD(Alignment):
     def _begin(self, n_layers: int) -> None:
         n_kernels = len(self.bandwidth_multipliers)
         self.beta = [[1 / n_kernels] * n_kernels for _ in self.each_layer(n_layers)]
+        # Whether batches of two domains have been seen: without a target there are none.
+        self.register_buffer("has_learnt", torch.zeros((), dtype=torch.bool))
         self._forget()
+
+    @property
+    def beta(self) -> list[list[float]]:
+        """The β_u of every layer."""
+        return self._beta.tolist()
+
+    @beta.setter
+    def beta(self, weights: Sequence[Sequence[float]]) -> None:
+        self.register_buffer("_beta", torch.tensor(weights, dtype=torch.float64))
 
     def _forget(self) -> None:
         self._n_batches = 0
-        self._terms: list[list[Tensor]] = [[] for _ in self.beta]
+        self._terms: list[list[Tensor]] = [[] for _ in range(len(self._beta))]
 
     def before_step(self, source: Activations, target: Activations) -> None:
         """Note how well each kernel tells the domains apart, and choose the weights in time."""
+        self.has_learnt.fill_(True)
         if self.kernel_weights == "uniform":
             return
         for terms, xs, xt in zip(self._terms, self.aligned(source), self.aligned(target)):
@@ -190,7 +204,8 @@ class MultiKernelMMD(Alignment):
                 if terms:
                     h = torch.cat(terms).double().cpu().numpy()
                     covariance = np.atleast_2d(np.cov(h, rowvar=False, bias=True))
-                    self.beta[layer] = optimal_kernel_weights(h.mean(0), covariance).tolist()
+                    weights = optimal_kernel_weights(h.mean(0), covariance)
+                    self._beta[layer] = torch.as_tensor(weights)
             self._forget()
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
