@@ -161,13 +161,16 @@ class _FineTuningBase(DeepTransferEstimator):
         callbacks = []
         if self.unfreeze_every is not None:
             callbacks.append(_GradualUnfreezing(self.unfreeze_every))
+        rate = {"lr": self.lr * self.backbone_lr_factor}
         self.net_ = self._train(
             network,
             target,
             None,
             {**seeds, "source": seeds["target"]},
             callbacks=callbacks,
-            optimizer__param_groups=[("layers.*", {"lr": self.lr * self.backbone_lr_factor})],
+            # A group for each layer: in one group torch's fused SGD can't step weights that have a
+            # momentum already together with those of a layer that was just unfrozen.
+            optimizer__param_groups=[(f"layers.{k}.*", rate) for k in range(len(network.layers))],
         )
 
 
