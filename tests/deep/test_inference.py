@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from skdtl import DeepTransferClassifier, DeepTransferRegressor
-from skdtl.deep import estimators, inference
+from skdtl.deep import _training, inference
 
 from ..deep_common import SMALL, two_domains
 
@@ -188,7 +188,7 @@ class Noisy(nn.Sequential):
 @pytest.mark.parametrize("single", [False, True])
 def test_a_network_that_was_left_in_training_mode_predicts_in_evaluation_mode(single, monkeypatch):
     if single:
-        monkeypatch.setattr(estimators, "best_dtype", lambda *_: torch.float32)
+        monkeypatch.setattr(_training, "best_dtype", lambda *_: torch.float32)
     estimator = fitted(module=Noisy)
     X = many_rows()
     expected = estimator.predict(X), estimator.decision_function(X)
