@@ -1,7 +1,7 @@
 """Density ratios against the truth: how close are the weights, and what does the fit gain?
 
-Writes benchmarks/results/density_ratio.md. The densities of both domains are known, the labels mean
-the same in both (covariate shift), and the estimator is too simple to be right everywhere:
+The densities of both domains are known, the labels mean the same in both (covariate shift), and the
+estimator is too simple to be right everywhere:
 
 * cubic: Shimodaira's x³ - x with noise of .3, source N(.5, .5²), target N(0, .3²), a straight line;
   the error is the mean squared one to the curve.
@@ -16,110 +16,132 @@ effective sample size, (sum w)² / sum w², by that of the true ratio. CPU secon
 thread. Every setting is the class's default. RULSIF estimates another, bounded ratio, on purpose.
 
     make benchmark-density_ratio
+
+## cubic
+
+{cubic}
+
+## bend, 2 features
+
+{bend_2}
+
+## bend, 5 features
+
+{bend_5}
 """
 
-import time
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from _harness import Benchmark, Draw, Method, Task, mean, mean_and_deviation, table
+from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from skdtl import KLIEP, KMM, RULSIF, ULSIF, DiscriminatorWeighting, NearestNeighborWeighting
+import skdtl
 
-RESULTS = Path(__file__).parent / "results" / "density_ratio.md"
-N_SEEDS, N_ROWS, N_TEST = 10, 500, 5000
+N_ROWS, N_TEST = 500, 5000
+WEIGHTERS = (
+    "KLIEP",
+    "ULSIF",
+    "RULSIF",
+    "KMM",
+    "DiscriminatorWeighting",
+    "NearestNeighborWeighting",
+)
 
-METHODS = [
-    ("KLIEP", lambda base, seed: KLIEP(base, random_state=seed)),
-    ("ULSIF", lambda base, seed: ULSIF(base, random_state=seed)),
-    ("RULSIF", lambda base, seed: RULSIF(base, random_state=seed)),
-    ("KMM", lambda base, seed: KMM(base, random_state=seed)),
-    ("DiscriminatorWeighting", lambda base, seed: DiscriminatorWeighting(base, random_state=seed)),
-    ("NearestNeighborWeighting", lambda base, seed: NearestNeighborWeighting(base)),
-]
+
+@dataclass
+class Known(Draw):
+    ratio: np.ndarray = None
 
 
 def log_density(X, mean, scale):
-    """Logarithm of a Gaussian density with independent coordinates, up to a constant."""
+    """Return the logarithm of a Gaussian density with independent coordinates, up to a constant."""
     return -0.5 * (((X - mean) / scale) ** 2).sum(axis=1) - np.log(scale).sum()
 
 
-def cubic():
-    """Shimodaira's regression."""
-    where = [(np.array([0.5]), np.array([0.5])), (np.array([0.0]), np.array([0.3]))]
-    return where, lambda X: X[:, 0] ** 3 - X[:, 0], 0.3, LinearRegression()
-
-
-def bend(n_features):
-    """A classifier that is linear for a boundary that is not."""
-
-    def problem():
-        rest = np.zeros(n_features - 2)
-        where = [
-            (np.r_[-0.8, 0.8, rest], np.ones(n_features)),
-            (np.r_[1.0, 0.8, rest], np.r_[0.7, 0.7, rest + 1]),
-        ]
-        return where, lambda X: (X[:, 1] > np.abs(X[:, 0])).astype(int), 0, LogisticRegression()
-
-    return problem
-
-
-PROBLEMS = [("cubic", cubic), ("bend, 2 features", bend(2)), ("bend, 5 features", bend(5))]
-
-
-def measure(problem, seed):
-    """Correlation, relative effective sample size, error and seconds of each method, one draw."""
+def draw(source, target, truth, noise, seed):
+    """Draw domains from Gaussians, given as means and standard deviations."""
     rng = np.random.default_rng(seed)
-    where, truth, noise, base = problem()
-    shape = (N_ROWS, len(where[0][0]))
-    Xs, Xt = rng.normal(*where[0], size=shape), rng.normal(*where[1], size=shape)
-    X_test = rng.normal(*where[1], size=(N_TEST, shape[1]))
+    shape = (N_ROWS, len(source[0]))
+    Xs, Xt = rng.normal(*source, size=shape), rng.normal(*target, size=shape)
+    X_test = rng.normal(*target, size=(N_TEST, shape[1]))
     ys = truth(Xs)
     if noise:
         ys = ys + rng.normal(0, noise, size=N_ROWS)
-    true = np.exp(log_density(Xs, *where[1]) - log_density(Xs, *where[0]))
-
-    def row(model, weights, seconds):
-        error = np.mean((model.predict(X_test) - truth(X_test)) ** 2)
-        varies = weights.std() > 0
-        size, true_size = (w.sum() ** 2 / (w**2).sum() for w in (weights, true))
-        correlation = np.corrcoef(weights, true)[0, 1] if varies else np.nan
-        return correlation, size / true_size, error, seconds
-
-    rows = []
-    for weights in (np.ones(N_ROWS), true / true.mean()):
-        start = time.process_time()
-        model = base.fit(Xs, ys, sample_weight=weights)
-        rows.append(row(model, weights, time.process_time() - start))
-    for _, make in METHODS:
-        start = time.process_time()
-        model = make(base, seed).fit(Xs, ys, Xt)
-        rows.append(row(model, model.source_weights_, time.process_time() - start))
-    return rows
+    ratio = np.exp(log_density(Xs, *target) - log_density(Xs, *source))
+    return Known(Xs, ys, Xt, None, X_test, truth(X_test), ratio=ratio)
 
 
-def main():
-    """Print the tables and write them."""
-    lines = []
-    for name, problem in PROBLEMS:
-        found = np.array([measure(problem, seed) for seed in range(N_SEEDS)])
-        lines += [
-            f"## {name}\n",
-            "| weights | correlation | rows | target error | CPU, s |",
-            "| --- | --- | --- | --- | --- |",
-        ]
-        digits = 4 if name == "cubic" else 3
-        for k, method in enumerate(["none", "the true ratio", *(m for m, _ in METHODS)]):
-            correlation, size, error, seconds = found[:, k].T
-            correlation = "" if np.isnan(correlation).all() else f"{correlation.mean():.2f}"
-            spread = f"{error.mean():.{digits}f} ± {error.std(ddof=1):.{digits}f}"
-            cells = [method, correlation, f"{size.mean():.2f}", spread, f"{seconds.mean():.2f}"]
-            lines.append(f"| {' | '.join(cells)} |")
-        lines.append("")
-        print("\n".join(lines[-len(METHODS) - 6 :]), flush=True)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text("# " + __doc__ + "\n" + "\n".join(lines))
+def curve(X):
+    return X[:, 0] ** 3 - X[:, 0]
 
+
+def bend(X):
+    return (X[:, 1] > np.abs(X[:, 0])).astype(int)
+
+
+def bent(n_features):
+    rest = np.zeros(n_features - 2)
+    source = np.r_[-0.8, 0.8, rest], np.ones(n_features)
+    return partial(draw, source, (np.r_[1.0, 0.8, rest], np.r_[0.7, 0.7, rest + 1]), bend, 0)
+
+
+def weighted(weights, model, draw):
+    """Fit with weights that are known."""
+    weights = weights(draw)
+    model = clone(model).fit(draw.Xs, draw.ys, sample_weight=weights)
+    model.source_weights_ = weights
+    return model
+
+
+def score(model, draw):
+    weights = model.source_weights_
+    size, true_size = (w.sum() ** 2 / (w**2).sum() for w in (weights, draw.ratio))
+    return {
+        "error": np.mean((model.predict(draw.X_test) - draw.y_test) ** 2),
+        "correlation": np.corrcoef(weights, draw.ratio)[0, 1] if weights.std() > 0 else np.nan,
+        "rows": size / true_size,
+    }
+
+
+METHODS = {
+    "none": Method(clone, partial(weighted, lambda draw: np.ones(N_ROWS))),
+    "the true ratio": Method(clone, partial(weighted, lambda draw: draw.ratio / draw.ratio.mean())),
+    **{name: Method(getattr(skdtl, name)) for name in WEIGHTERS},
+}
+LINE, LOGISTIC = LinearRegression(), LogisticRegression()
+CUBIC = partial(draw, ([0.5], np.array([0.5])), ([0.0], np.array([0.3])), curve, 0.3)
+TASKS = [
+    Task("cubic", CUBIC, METHODS, score, LINE, seeds=10),
+    Task("bend, 2 features", bent(2), METHODS, score, LOGISTIC, seeds=10),
+    Task("bend, 5 features", bent(5), METHODS, score, LOGISTIC, seeds=10),
+]
+
+
+def weights_of(task, digits, lines):
+    def correlation(name):
+        return "" if name == "none" else mean(lines.scores(task, name, "correlation"), 2)
+
+    return table(
+        METHODS,
+        {
+            "weights": str,
+            "correlation": correlation,
+            "rows": lambda name: mean(lines.scores(task, name, "rows"), 2),
+            "target error": lambda name: mean_and_deviation(lines.scores(task, name), digits),
+            "CPU, s": lambda name: mean(lines.seconds(task, name), 2),
+        },
+    )
+
+
+TABLES = {
+    "cubic": partial(weights_of, "cubic", 4),
+    "bend_2": partial(weights_of, "bend, 2 features", 3),
+    "bend_5": partial(weights_of, "bend, 5 features", 3),
+}
+BENCHMARK = Benchmark(__file__, __doc__, TASKS, TABLES)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -3,53 +3,47 @@
 Patients with suspected heart disease in four hospitals, all 12 pairs of source and target, 20
 labelled target rows and half of the target without labels, balanced accuracy on the other half;
 mean of 8 draws. Missing values are replaced by the source's medians, columns are standardized by
-the rows of both domains. Writes benchmarks/results/festra_hospitals.md; reads SKDTL_DATA.
+the rows of both domains. Reads the folder that SKDTL_DATA names.
 
-    make benchmark-festra_hospitals
+    SKDTL_DATA=... make benchmark-festra_hospitals
+
+*Better* counts the pairs on which a method is above TrAdaBoost with the drift corrected, which is
+Festra's boosting.
+
+## Logistic regression
+
+{logistic}
+
+## Tree of depth 2
+
+{tree}
 """
 
+from functools import partial
 from itertools import permutations
-from pathlib import Path
 
 import numpy as np
-from sklearn.base import clone
+from _harness import Benchmark, Draw, Method, Task, balanced_accuracy, mean, table
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdtl import Festra, SourceOnly, TargetOnly, TrAdaBoost
 from skdtl.datasets import load_heart_disease
 
-RESULTS = Path(__file__).parent / "results" / "festra_hospitals.md"
-HOSPITALS = ("cleveland", "hungarian", "switzerland", "va")
-N_DRAWS, N_LABELS = 8, 20
+PAIRS = list(permutations(("cleveland", "hungarian", "switzerland", "va"), 2))
+N_LABELS = 20
 LEARNERS = {
-    "logistic regression": LogisticRegression(max_iter=500),
-    "tree of depth 2": DecisionTreeClassifier(max_depth=2, random_state=0),
+    "logistic": LogisticRegression(max_iter=500),
+    "tree": DecisionTreeClassifier(max_depth=2, random_state=0),
 }
+REFERENCE = "TrAdaBoost, drift corrected"
 
 
-def methods(learner, seed):
-    """Return what is compared, by name."""
-    boosting = {"n_estimators": 20, "random_state": seed}
-    return {
-        "SourceOnly": SourceOnly(learner),
-        "TargetOnly": TargetOnly(learner),
-        "TrAdaBoost": TrAdaBoost(learner, **boosting),
-        "TrAdaBoost, drift corrected": TrAdaBoost(
-            learner, weight_drift_correction=True, **boosting
-        ),
-        "Festra, drift not corrected": Festra(learner, weight_drift_correction=False, **boosting),
-        "Festra, class shares ignored": Festra(learner, adjust_class_shares=False, **boosting),
-        "Festra": Festra(learner, **boosting),
-        "Festra, threshold 0.5": Festra(learner, threshold=0.5, **boosting),
-    }
-
-
-def draw(data, seed):
+def draw(source, target, seed):
     """Return a source, a partly labelled target, and other target rows."""
+    data = load_heart_disease(source, target)
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(data.yt))
     half = len(rows) // 2
@@ -61,46 +55,59 @@ def draw(data, seed):
     scaler = StandardScaler().fit(np.concatenate([Xs, Xt[train]]))
     Xs, Xt = scaler.transform(Xs), scaler.transform(Xt)
     labels = np.where(np.arange(half) < N_LABELS, data.yt[train], -1)
-    return Xs, data.ys, Xt[train], labels, Xt[rows[half:]], data.yt[rows[half:]]
+    return Draw(Xs, data.ys, Xt[train], labels, Xt[rows[half:]], data.yt[rows[half:]])
 
 
-def main():
-    lines = ["# " + __doc__.split("\n", 1)[0], __doc__.split("\n", 1)[1]]
-    for name, learner in LEARNERS.items():
-        scores, kept = {}, []
-        pairs = list(permutations(HOSPITALS, 2))
-        for source, target in pairs:
-            data = load_heart_disease(source, target)
-            for seed in range(N_DRAWS):
-                Xs, ys, Xt, labels, X_test, y_test = draw(data, seed)
-                for method, model in methods(clone(learner), seed).items():
-                    predicted = model.fit(Xs, ys, Xt, labels).predict(X_test)
-                    found = balanced_accuracy_score(y_test, predicted)
-                    scores.setdefault(method, []).append(100 * found)
-                    if method == "Festra":
-                        kept.append(model.get_support().sum())
-        table = {
-            method: np.reshape(values, (len(pairs), N_DRAWS)).mean(axis=1)
-            for method, values in scores.items()
-        }
-        lines += [
-            f"## {name.capitalize()}",
-            "",
-            f"Festra keeps {np.mean(kept):.1f} of {Xs.shape[1]} columns on average. *Better* "
-            "counts the pairs on which a method is above TrAdaBoost with the drift corrected, "
-            "which is Festra's boosting.",
-            "",
-            "| method | mean of the pairs, % | worst pair, % | better, of 12 |",
-            "| --- | --- | --- | --- |",
-        ]
-        reference = table["TrAdaBoost, drift corrected"]
-        for method, means in table.items():
-            better = np.sum(means > reference)
-            lines.append(f"| {method} | {means.mean():.1f} | {means.min():.1f} | {better} |")
-        lines.append("")
-    print("\n".join(lines))
-    RESULTS.write_text("\n".join(lines), encoding="utf-8")
+def columns(model, draw):
+    return {"columns": model.get_support().sum()}
 
+
+def festra(**options):
+    return Method(partial(Festra, n_estimators=20, **options), figures=columns)
+
+
+METHODS = {
+    "SourceOnly": Method(SourceOnly),
+    "TargetOnly": Method(TargetOnly),
+    "TrAdaBoost": Method(partial(TrAdaBoost, n_estimators=20)),
+    REFERENCE: Method(partial(TrAdaBoost, n_estimators=20, weight_drift_correction=True)),
+    "Festra, drift not corrected": festra(weight_drift_correction=False),
+    "Festra, class shares ignored": festra(adjust_class_shares=False),
+    "Festra": festra(),
+    "Festra, threshold 0.5": festra(threshold=0.5),
+}
+
+
+def named(learner, pair):
+    return f"{learner}: {' → '.join(pair)}"
+
+
+TASKS = [
+    Task(named(name, pair), partial(draw, *pair), METHODS, balanced_accuracy, learner, seeds=8)
+    for name, learner in LEARNERS.items()
+    for pair in PAIRS
+]
+
+
+def of_learner(learner, lines):
+    def pairs(method):
+        return np.array([lines.scores(named(learner, pair), method).mean() for pair in PAIRS])
+
+    kept = np.mean([lines.scores(named(learner, p), "Festra", "columns") for p in PAIRS])
+    rows = table(
+        METHODS,
+        {
+            "method": str,
+            "mean of the pairs, %": lambda method: mean(pairs(method), scale=100),
+            "worst pair, %": lambda method: mean(pairs(method).min(), scale=100),
+            "better, of 12": lambda method: np.sum(pairs(method) > pairs(REFERENCE)),
+        },
+    )
+    return f"Festra keeps {kept:.1f} of 13 columns on average.\n\n{rows}"
+
+
+TABLES = {name: partial(of_learner, name) for name in LEARNERS}
+BENCHMARK = Benchmark(__file__, __doc__, TASKS, TABLES)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -1,83 +1,45 @@
 """Every method that weights source rows, and its baselines, on five data sets with a domain shift.
 
-Reads the folder that SKDTL_DATA names; writes benchmarks/results/instances.md. For each seed the
-target's rows are split anew: a few get labels, half of the others are seen without labels, and the
-rest is what the scores are measured on. Where there are several sources (hospitals, cohorts,
-thirds), the methods that can tell them apart are told. Settings are the classes' defaults but for
-the learner, the number of rounds, voting by probabilities (after a look at some draws of the
-hospitals) and the number of neighbours (after one draw), and the same for all seeds.
+For each seed the target's rows are split anew: a few get labels, half of the others are seen
+without labels, and the rest is what the scores are measured on. Where there are several sources
+(hospitals, cohorts, thirds), the methods that can tell them apart are told. Settings are the
+classes' defaults but for the learner, the number of rounds, voting by probabilities (after a look
+at some draws of the hospitals) and the number of neighbours (after one draw), and the same for all
+seeds. Reads the folder that SKDTL_DATA names.
 
     SKDTL_DATA=... make benchmark-instances
 
-Options restrict the run to some methods or tables and then print without writing:
+Mean ± standard error of 10 seeds. *Mean rank*: the mean over the columns of a method's place in its
+column. *CPU*: a fit, one thread. *Pooled*, *equal weights*: the learner on the labelled rows of
+both domains, all rows alike or half of the total weight on each domain. Boosting: at most 20
+rounds, classifiers vote by probabilities (voting='soft'). Learners: logistic regression, or a tree
+of depth 3 where a column says so; for numbers 10 extremely randomised trees of depth 8.
+TrResampling, TrBagging and TrMultiBoosting choose among naive Bayes, that tree and logistic
+regression (newsgroups: without the tree) whatever the column's learner is; MTLF and the nearest
+neighbours look at 5 neighbours. Mushrooms are one-hot; word counts are log(1 + count), rows scaled
+to norm 1; gaps in the hospitals' tables are filled with medians and marked by a column; expressions
+are standardised by cohort.
 
-    python benchmarks/instances.py --methods TrAdaBoost KMM --tables heart
-"""
+## Mushrooms: other stalks, 46 labelled target rows, accuracy in %
 
-from __future__ import annotations
+{mushroom}
 
-import argparse
-import time
-import warnings
-from dataclasses import dataclass
-from functools import partial
-from itertools import permutations
-from pathlib import Path
-from typing import Any
+## Newsgroups: other subgroups, 1 % of the target labelled, accuracy in %
 
-import numpy as np
-import scipy.sparse as sp
-from joblib import Parallel, delayed
-from scipy.stats import rankdata
-from sklearn.base import clone, is_classifier
-from sklearn.ensemble import AdaBoostRegressor, ExtraTreesRegressor
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import (
-    accuracy_score,
-    balanced_accuracy_score,
-    roc_auc_score,
-    root_mean_squared_error,
-)
-from sklearn.naive_bayes import GaussianNB, MultinomialNB
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.preprocessing import StandardScaler, normalize
-from sklearn.tree import DecisionTreeClassifier
+{newsgroups}
 
-import skdtl
-from skdtl.datasets import (
-    load_breast_expression,
-    load_heart_disease,
-    load_mushroom,
-    load_newsgroups,
-    load_regression_thirds,
-)
+## Heart disease: one hospital from three others, 20 labelled patients, ROC AUC in %
 
-RESULTS = Path(__file__).parent / "results" / "instances.md"
-SEEDS = range(10)
-N_ROUNDS = 20
-LOGISTIC = LogisticRegression(max_iter=1000)
-TREE = DecisionTreeClassifier(max_depth=3, random_state=0)
-FOREST = ExtraTreesRegressor(10, max_depth=8, random_state=0)
+{heart}
 
+## Breast tumours: one cohort from two others, 20 labelled, balanced accuracy in %
 
-@dataclass
-class Task:
-    """Sources and a target, a learner and a score."""
+{breast}
 
-    table: str
-    name: str
-    Xs: Any
-    ys: np.ndarray
-    source_ids: np.ndarray
-    Xt: Any
-    yt: np.ndarray
-    learner: Any
-    n_labelled: int
-    score: str
+## Concrete, house prices, cars: a third from two others, 25 labelled rows, RMSE
 
+{regression}
 
-REMARKS = """\
 ## What the numbers say
 
 * **No method is best everywhere, and the plain baselines are strong.** The better of two fits, the
@@ -135,35 +97,82 @@ REMARKS = """\
 | numbers | TrAdaBoostR2 |
 """
 
-SCORES = {
-    "accuracy": accuracy_score,
-    "balanced accuracy": balanced_accuracy_score,
-    "ROC AUC": roc_auc_score,
-    "RMSE": root_mean_squared_error,
-}
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from _harness import (
+    Benchmark,
+    Draw,
+    Method,
+    Task,
+    mean,
+    mean_and_error,
+    on_both,
+    on_target,
+    rmse,
+    stacked,
+    table,
+    with_equal_weights,
+)
+from scipy.stats import rankdata
+from sklearn.base import is_classifier
+from sklearn.ensemble import AdaBoostRegressor, ExtraTreesRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.preprocessing import StandardScaler, normalize
+from sklearn.tree import DecisionTreeClassifier
+
+import skdtl
+from skdtl.datasets import (
+    load_breast_expression,
+    load_heart_disease,
+    load_mushroom,
+    load_newsgroups,
+    load_regression_thirds,
+)
+
+N_ROUNDS = 20
+LOGISTIC = LogisticRegression(max_iter=1000)
+TREE = DecisionTreeClassifier(max_depth=3, random_state=0)
+FOREST = ExtraTreesRegressor(10, max_depth=8, random_state=0)
 
 
-# -- the tasks ------------------------------------------------------------------------------------
+# -- the data --------------------------------------------------------------------------------------
 
 
-def mushroom_tasks():
-    data = load_mushroom()
+@dataclass
+class Domains:
+    """Sources and a target."""
+
+    Xs: Any
+    ys: np.ndarray
+    source_ids: np.ndarray
+    Xt: Any
+    yt: np.ndarray
+
+
+def one_source(data, transform=lambda X: X):
     ids = np.ones(len(data.ys), dtype=int)
-    for name, learner in (("tree", TREE), ("logistic", LOGISTIC)):
-        yield Task(
-            "mushroom", name, data.Xs, data.ys, ids, data.Xt, data.yt, learner, 46, "accuracy"
-        )
+    return Domains(transform(data.Xs), data.ys, ids, transform(data.Xt), data.yt)
 
 
-def newsgroup_tasks():
-    for name in ("rec-talk", "rec-sci", "sci-talk"):
-        data = load_newsgroups(name)
-        Xs, Xt = (normalize(sp.csr_array(X).log1p()) for X in (data.Xs, data.Xt))
-        ids = np.ones(len(data.ys), dtype=int)
-        n_labelled = round(0.01 * len(data.yt))
-        yield Task(
-            "newsgroups", name, Xs, data.ys, ids, Xt, data.yt, LOGISTIC, n_labelled, "accuracy"
-        )
+def several_sources(domains, target):
+    """Take every other domain for a source."""
+    sources = [name for name in domains if name != target]
+    Xs = np.concatenate([domains[name][0] for name in sources])
+    ys = np.concatenate([domains[name][1] for name in sources])
+    ids = np.repeat(np.arange(1, len(sources) + 1), [len(domains[name][1]) for name in sources])
+    return Domains(Xs, ys, ids, *domains[target])
 
 
 def domains_of(load, names):
@@ -175,302 +184,238 @@ def domains_of(load, names):
     return found
 
 
-def several_sources(domains, target):
-    """Return Xs, ys, source ids, Xt, yt with every other domain as a source."""
-    sources = [name for name in domains if name != target]
-    Xs = np.concatenate([domains[name][0] for name in sources])
-    ys = np.concatenate([domains[name][1] for name in sources])
-    ids = np.repeat(np.arange(1, len(sources) + 1), [len(domains[name][1]) for name in sources])
-    return Xs, ys, ids, *domains[target]
+def mushroom():
+    return one_source(load_mushroom())
 
 
-def heart_tasks():
-    domains = domains_of(load_heart_disease, ("cleveland", "hungarian", "switzerland", "va"))
-    for target in domains:
-        Xs, ys, ids, Xt, yt = several_sources(domains, target)
-        # Whether a measurement was taken says much about a patient, and about a hospital.
-        impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-        scale = StandardScaler()
-        X = scale.fit_transform(impute.fit_transform(np.concatenate([Xs, Xt])))
-        for name, learner in (("logistic", LOGISTIC), ("tree", TREE)):
-            yield Task(
-                "heart",
-                f"{target}, {name}",
-                X[: len(ys)],
-                ys,
-                ids,
-                X[len(ys) :],
-                yt,
-                learner,
-                20,
-                "ROC AUC",
-            )
+def newsgroups(name):
+    return one_source(load_newsgroups(name), lambda X: normalize(sp.csr_array(X).log1p()))
 
 
-def breast_tasks():
+def heart(target):
+    domains = domains_of(load_heart_disease, HOSPITALS)
+    found = several_sources(domains, target)
+    # Whether a measurement was taken says much about a patient, and about a hospital.
+    impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    X = np.concatenate([found.Xs, found.Xt])
+    X = StandardScaler().fit_transform(impute.fit_transform(X))
+    found.Xs, found.Xt = X[: len(found.ys)], X[len(found.ys) :]
+    return found
+
+
+def breast(target):
     domains = {
         name: (StandardScaler().fit_transform(SimpleImputer().fit_transform(X)), y)
-        for name, (X, y) in domains_of(load_breast_expression, ("nki", "vdx", "expo")).items()
+        for name, (X, y) in domains_of(load_breast_expression, COHORTS).items()
     }
-    for target in domains:
-        data = several_sources(domains, target)
-        yield Task("breast", target, *data, LOGISTIC, 20, "balanced accuracy")
+    return several_sources(domains, target)
 
 
-def regression_tasks():
-    for table in ("concrete", "boston", "autompg"):
-        for target in (1, 2, 3):
-            data = load_regression_thirds(table, target)
-            scale = StandardScaler().fit(np.concatenate([data.Xs, data.Xt]))
-            yield Task(
-                "regression",
-                f"{table} {target}",
-                scale.transform(data.Xs),
-                data.ys,
-                data.source_ids,
-                scale.transform(data.Xt),
-                data.yt,
-                FOREST,
-                25,
-                "RMSE",
-            )
+def thirds(name, target):
+    data = load_regression_thirds(name, target)
+    scale = StandardScaler().fit(np.concatenate([data.Xs, data.Xt]))
+    Xs, Xt = scale.transform(data.Xs), scale.transform(data.Xt)
+    return Domains(Xs, data.ys, data.source_ids, Xt, data.yt)
 
 
-TABLES = {
-    "mushroom": mushroom_tasks,
-    "newsgroups": newsgroup_tasks,
-    "heart": heart_tasks,
-    "breast": breast_tasks,
-    "regression": regression_tasks,
-}
-TITLES = {
-    "mushroom": "Mushrooms: other stalks, 46 labelled target rows, accuracy in %",
-    "newsgroups": "Newsgroups: other subgroups, 1 % of the target labelled, accuracy in %",
-    "heart": "Heart disease: one hospital from three others, 20 labelled patients, ROC AUC in %",
-    "breast": "Breast tumours: one cohort from two others, 20 labelled, balanced accuracy in %",
-    "regression": "Concrete, house prices, cars: a third from two others, 25 labelled rows, RMSE",
-}
+HOSPITALS = ("cleveland", "hungarian", "switzerland", "va")
+COHORTS = ("nki", "vdx", "expo")
 
 
-# -- the methods ----------------------------------------------------------------------------------
+@lru_cache(maxsize=1)
+def read(load):
+    """Keep the last data set: its seeds follow each other."""
+    return load()
 
 
-class Pooled:
-    """The learner itself on the labelled rows of both domains, or of one of them."""
-
-    def __init__(self, learner, *, source=True, equal=False):
-        self.learner, self.source, self.equal = learner, source, equal
-
-    def fit(self, X, y, sample_domain):
-        y = np.asarray(y)
-        known = y == y if y.dtype.kind == "f" else y != None  # noqa: E711
-        rows = known if self.source else known & (sample_domain < 0)
-        from_source = sample_domain[rows] > 0
-        weights = {}
-        if self.equal:
-            n, n_s = len(from_source), from_source.sum()
-            weights = {"sample_weight": np.where(from_source, n / 2 / n_s, n / 2 / (n - n_s))}
-        labels = y[rows].tolist()
-        self.model = clone(self.learner).fit(X[rows], labels, **weights)
-        return self
-
-    def __getattr__(self, name):
-        return getattr(self.__dict__["model"], name)
-
-
-def nearest(task):
-    return KNeighborsClassifier(5) if is_classifier(task.learner) else KNeighborsRegressor(5)
+def draw(load, n_labelled, classes, seed):
+    """Split the target into labelled, unlabelled and test rows."""
+    data = read(load)
+    n_labelled = n_labelled or round(0.01 * len(data.yt))
+    rows = np.random.default_rng(seed).permutation(len(data.yt))
+    if classes:
+        # Two rows of each class at least, and otherwise as they come.
+        labels = np.unique(data.yt)
+        first = np.concatenate([rows[data.yt[rows] == label][:2] for label in labels])
+        rows = np.concatenate([first, rows[~np.isin(rows, first)]])
+    labelled, rest = rows[:n_labelled], rows[n_labelled:]
+    if classes:
+        # Each class is halved: of the healthy in Switzerland there are six left.
+        rest = np.concatenate([rest[data.yt[rest] == label] for label in labels])
+    target, test = np.concatenate([labelled, rest[::2]]), rest[1::2]
+    yt = data.yt[target].astype(object)
+    yt[n_labelled:] = None
+    return Draw(
+        data.Xs, data.ys, data.Xt[target], yt, data.Xt[test], data.yt[test], data.source_ids
+    )
 
 
-def boosted(name, task, seed):
-    return getattr(skdtl, name)(task.learner, n_estimators=N_ROUNDS, random_state=seed)
+# -- the methods -----------------------------------------------------------------------------------
 
 
-def soft(name, task, seed):
-    """Boosting whose learners divide their votes, which a ranking needs."""
-    return boosted(name, task, seed).set_params(voting="soft")
+def nearest(learner):
+    return KNeighborsClassifier(5) if is_classifier(learner) else KNeighborsRegressor(5)
 
 
-def two_stage(task, seed):
-    return skdtl.TwoStageTrAdaBoostR2(task.learner, n_estimators=5, n_steps=6, random_state=seed)
+def boosted(name, **options):
+    return Method(lambda learner: getattr(skdtl, name)(learner, **options), stacked)
 
 
-def candidates(name, task, seed):
+def candidates(name, sparse):
     """Resampling with the paper's candidates, a linear model with probabilities for its SVM."""
     # A tree over tens of thousands of words takes longer than all else here.
-    known = [MultinomialNB(), LOGISTIC] if sp.issparse(task.Xs) else [GaussianNB(), TREE, LOGISTIC]
-    return getattr(skdtl, name)(known, n_estimators=N_ROUNDS, voting="soft", random_state=seed)
+    known = [MultinomialNB(), LOGISTIC] if sparse else [GaussianNB(), TREE, LOGISTIC]
+    return Method(getattr(skdtl, name)(known, n_estimators=N_ROUNDS, voting="soft"), stacked)
 
 
-def weighter(name, task, seed):
-    return getattr(skdtl, name)(task.learner)
+def methods(learner, sparse=False):
+    """Return all methods for one kind of label."""
+    baselines = {
+        "source only": Method(skdtl.SourceOnly, stacked),
+        "target only": Method(skdtl.TargetOnly, stacked),
+        "both, pooled": Method(lambda learner: learner, on_both),
+        "both, equal weights": Method(lambda learner: learner, with_equal_weights),
+        "nearest neighbours, both": Method(nearest, on_both),
+    }
+    weighters = {
+        name: Method(getattr(skdtl, name), stacked)
+        for name in (
+            *("KMM", "KLIEP", "ULSIF", "RULSIF"),
+            *("DiscriminatorWeighting", "NearestNeighborWeighting"),
+        )
+    }
+    if is_classifier(learner):
+        # Boosting whose learners divide their votes, which a ranking needs.
+        boosting = ("TrAdaBoost", "MultiSourceTrAdaBoost", "TaskTrAdaBoost", "ExpBoost", "Festra")
+        resampling = ("TrResampling", "TrBagging", "TrMultiBoosting")
+        return {
+            **baselines,
+            **{name: boosted(name, n_estimators=N_ROUNDS, voting="soft") for name in boosting},
+            **{name: candidates(name, sparse) for name in resampling},
+            "MTLF": Method(skdtl.MTLF(5), stacked),
+            "BIW": Method(skdtl.BIW, stacked),
+            **weighters,
+        }
+    return {
+        **baselines,
+        "AdaBoost.R2, target": Method(adaboost, on_target),
+        "AdaBoost.R2, both": Method(adaboost, on_both),
+        "TrAdaBoostR2": boosted("TrAdaBoostR2", n_estimators=N_ROUNDS),
+        "TwoStageTrAdaBoostR2": boosted("TwoStageTrAdaBoostR2", n_estimators=5, n_steps=6),
+        "ExpBoostR2": boosted("ExpBoostR2", n_estimators=N_ROUNDS),
+        "MTLFRegressor": Method(skdtl.MTLFRegressor(5), stacked),
+        **weighters,
+    }
 
 
-def seeded_weighter(name, task, seed):
-    return getattr(skdtl, name)(task.learner, random_state=seed)
+def adaboost(learner):
+    return AdaBoostRegressor(learner, n_estimators=N_ROUNDS)
 
 
-def metric(name, task, seed):
-    return getattr(skdtl, name)(5, random_state=seed)
+# -- the tasks -------------------------------------------------------------------------------------
 
 
-BASELINES = {
-    "source only": lambda task, seed: skdtl.SourceOnly(task.learner),
-    "target only": lambda task, seed: skdtl.TargetOnly(task.learner),
-    "both, pooled": lambda task, seed: Pooled(task.learner),
-    "both, equal weights": lambda task, seed: Pooled(task.learner, equal=True),
-    "nearest neighbours, both": lambda task, seed: Pooled(nearest(task)),
-}
-WEIGHTERS = {
-    "KMM": partial(seeded_weighter, "KMM"),
-    "KLIEP": partial(seeded_weighter, "KLIEP"),
-    "ULSIF": partial(seeded_weighter, "ULSIF"),
-    "RULSIF": partial(seeded_weighter, "RULSIF"),
-    "DiscriminatorWeighting": partial(weighter, "DiscriminatorWeighting"),
-    "NearestNeighborWeighting": partial(weighter, "NearestNeighborWeighting"),
-}
-CLASSIFIERS = {
-    **BASELINES,
-    **{
-        name: partial(soft, name)
-        for name in ("TrAdaBoost", "MultiSourceTrAdaBoost", "TaskTrAdaBoost", "ExpBoost", "Festra")
-    },
-    **{
-        name: partial(candidates, name) for name in ("TrResampling", "TrBagging", "TrMultiBoosting")
-    },
-    "MTLF": partial(metric, "MTLF"),
-    "BIW": partial(weighter, "BIW"),
-    **WEIGHTERS,
-}
-REGRESSORS = {
-    **BASELINES,
-    "AdaBoost.R2, target": lambda task, seed: Pooled(
-        AdaBoostRegressor(task.learner, n_estimators=N_ROUNDS, random_state=seed), source=False
-    ),
-    "AdaBoost.R2, both": lambda task, seed: Pooled(
-        AdaBoostRegressor(task.learner, n_estimators=N_ROUNDS, random_state=seed)
-    ),
-    "TrAdaBoostR2": partial(boosted, "TrAdaBoostR2"),
-    "TwoStageTrAdaBoostR2": two_stage,
-    "ExpBoostR2": partial(boosted, "ExpBoostR2"),
-    "MTLFRegressor": partial(metric, "MTLFRegressor"),
-    **WEIGHTERS,
-}
+def classes_score(name, function, model, draw):
+    """Score classes whose labels have passed through an array of objects."""
+    return {name: function(draw.y_test, np.asarray(model.predict(draw.X_test), draw.y_test.dtype))}
 
 
-# -- the runs -------------------------------------------------------------------------------------
-
-
-def split(task, seed):
-    """Return the labelled, the unlabelled and the test rows of the target."""
-    rng = np.random.default_rng(seed)
-    rows = rng.permutation(len(task.yt))
-    if not is_classifier(task.learner):
-        labelled, rest = rows[: task.n_labelled], rows[task.n_labelled :]
-        return labelled, rest[::2], rest[1::2]
-    # Two rows of each class at least, and otherwise as they come.
-    classes = np.unique(task.yt)
-    first = np.concatenate([rows[task.yt[rows] == label][:2] for label in classes])
-    rows = np.concatenate([first, rows[~np.isin(rows, first)]])
-    labelled, rest = rows[: task.n_labelled], rows[task.n_labelled :]
-    # Each class is halved: of the healthy in Switzerland there are six left.
-    rest = np.concatenate([rest[task.yt[rest] == label] for label in classes])
-    return labelled, rest[::2], rest[1::2]
-
-
-def run(task, name, seed):
-    """Return the score of one method on one draw, and its CPU time."""
-    labelled, unlabelled, test = split(task, seed)
-    target = np.concatenate([labelled, unlabelled])
-    yt = task.yt[target].astype(object)
-    yt[len(labelled) :] = None
-    if sp.issparse(task.Xs):
-        X = sp.csr_array(sp.vstack([task.Xs, task.Xt[target]]))
+def ranking(model, draw):
+    if hasattr(model, "predict_proba"):
+        values = model.predict_proba(draw.X_test)[:, 1]
     else:
-        X = np.concatenate([task.Xs, task.Xt[target]])
-    y = np.concatenate([task.ys.astype(object), yt])
-    domain = np.concatenate([task.source_ids, np.full(len(target), -1)])
-    methods = CLASSIFIERS if is_classifier(task.learner) else REGRESSORS
-    started = time.process_time()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = methods[name](task, seed).fit(X, y, sample_domain=domain)
-    seconds = time.process_time() - started
-    if task.score == "ROC AUC":
-        if hasattr(model, "predict_proba"):
-            predicted = model.predict_proba(task.Xt[test])[:, 1]
-        else:
-            predicted = model.decision_function(task.Xt[test])
-    else:
-        predicted = model.predict(task.Xt[test])
-        if task.score != "RMSE":
-            predicted = np.asarray(predicted, dtype=task.yt.dtype)
-    return SCORES[task.score](task.yt[test], predicted), seconds
+        values = model.decision_function(draw.X_test)
+    return {"ROC AUC": roc_auc_score(draw.y_test, values)}
 
 
-def table(name, methods):
-    """Return the lines of one table."""
-    tasks = list(TABLES[name]())
-    known = CLASSIFIERS if is_classifier(tasks[0].learner) else REGRESSORS
-    methods = [method for method in known if not methods or method in methods]
-    jobs = [(task, method, seed) for task in tasks for method in methods for seed in SEEDS]
-    found = Parallel(n_jobs=2, batch_size=1)(delayed(run)(*job) for job in jobs)
-    shape = len(tasks), len(methods), len(SEEDS)
-    scores = np.array([score for score, _ in found]).reshape(shape)
-    seconds = np.array([second for _, second in found]).reshape(shape).mean(axis=(0, 2))
-    lower_is_better = tasks[0].score == "RMSE"
-    if not lower_is_better:
-        scores = 100 * scores
-    means = scores.mean(axis=2)
-    errors = scores.std(axis=2, ddof=1) / np.sqrt(len(SEEDS))
+ACCURACY = partial(classes_score, "accuracy", accuracy_score)
+BALANCED = partial(classes_score, "balanced accuracy", balanced_accuracy_score)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One table: a data set's tasks, by the head of their column."""
+
+    tasks: dict[str, tuple[Callable, Any]]
+    n_labelled: int | None
+    score: Callable
+
+
+KINDS = {
+    "mushroom": Kind({"tree": (mushroom, TREE), "logistic": (mushroom, LOGISTIC)}, 46, ACCURACY),
+    "newsgroups": Kind(
+        {
+            name: (partial(newsgroups, name), LOGISTIC)
+            for name in ("rec-talk", "rec-sci", "sci-talk")
+        },
+        None,
+        ACCURACY,
+    ),
+    "heart": Kind(
+        {
+            f"{target}, {name}": (partial(heart, target), learner)
+            for target in HOSPITALS
+            for name, learner in (("logistic", LOGISTIC), ("tree", TREE))
+        },
+        20,
+        ranking,
+    ),
+    "breast": Kind({name: (partial(breast, name), LOGISTIC) for name in COHORTS}, 20, BALANCED),
+    "regression": Kind(
+        {
+            f"{name} {target}": (partial(thirds, name, target), FOREST)
+            for name in ("concrete", "boston", "autompg")
+            for target in (1, 2, 3)
+        },
+        25,
+        rmse,
+    ),
+}
+TASKS = [
+    Task(
+        f"{kind}: {name}",
+        partial(draw, load, one.n_labelled, is_classifier(learner)),
+        methods(learner, sparse=kind == "newsgroups"),
+        one.score,
+        learner,
+        seeds=10,
+    )
+    for kind, one in KINDS.items()
+    for name, (load, learner) in one.tasks.items()
+]
+
+
+def of_kind(kind, lines):
+    tasks = {name: f"{kind}: {name}" for name in KINDS[kind].tasks}
+    names = list(next(task for task in TASKS if task.name in tasks.values()).methods)
+    means = np.array(
+        [[lines.scores(task, name).mean() for name in names] for task in tasks.values()]
+    )
+    lower_is_better = kind == "regression"
+    digits, scale = (2, 1) if lower_is_better else (1, 100)
     ranks = rankdata(means if lower_is_better else -means, axis=1).mean(axis=0)
-    digits = 2 if lower_is_better else 1
-    header = ["", *(task.name for task in tasks), "mean", "mean rank", "CPU s a fit"]
-    lines = [f"## {TITLES[name]}", "", "| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    for m, method in enumerate(methods):
-        cells = [f"{means[t, m]:.{digits}f} ± {errors[t, m]:.{digits}f}" for t in range(len(tasks))]
-        summary = [f"{means[:, m].mean():.{digits}f}", f"{ranks[m]:.1f}", f"{seconds[m]:.2g}"]
-        lines.append("| " + " | ".join([method, *cells, *summary]) + " |")
-    return lines
+
+    def cell(task, name):
+        return mean_and_error(lines.scores(task, name), digits, scale)
+
+    def seconds(name):
+        return f"{np.mean([lines.seconds(task, name).mean() for task in tasks.values()]):.2g}"
+
+    return table(
+        names,
+        {
+            "": str,
+            **{head: partial(cell, task) for head, task in tasks.items()},
+            "mean": lambda name: mean(means[:, names.index(name)], digits, scale),
+            "mean rank": lambda name: mean(ranks[names.index(name)]),
+            "CPU s a fit": seconds,
+        },
+    )
 
 
-def page(lines):
-    """Return the page of results, with the tables' lines."""
-    title, description = __doc__.split("\n\n", 1)
-    head = [
-        f"# {title}",
-        "",
-        description.split("\n\nOptions")[0],
-        "",
-        "Mean ± standard error of 10 seeds. *Mean rank*: the mean over the columns of a method's "
-        "place in its column. *CPU*: a fit, one thread. *Pooled*, *equal weights*: the learner on "
-        "the labelled rows of both domains, all rows alike or half of the total weight on each "
-        f"domain. Boosting: at most {N_ROUNDS} rounds, classifiers vote by probabilities "
-        "(voting='soft'). Learners: logistic regression, or a tree of depth 3 where a column says "
-        "so; for numbers 10 extremely randomised trees of depth 8. TrResampling, TrBagging and "
-        "TrMultiBoosting choose among naive Bayes, that tree and logistic regression (newsgroups: "
-        "without the tree) whatever the column's learner is; MTLF and the nearest neighbours look "
-        "at 5 neighbours. Mushrooms are one-hot; word counts are log(1 + count), rows scaled to "
-        "norm 1; gaps in the hospitals' tables are filled with medians and marked by a column; "
-        "expressions are standardised by cohort.",
-        "",
-    ]
-    return "\n".join([*head, *lines, REMARKS])
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--methods", nargs="*")
-    parser.add_argument("--tables", nargs="*", choices=list(TABLES))
-    options = parser.parse_args()
-    lines = []
-    for name in options.tables or TABLES:
-        found = [*table(name, options.methods), ""]
-        print("\n".join(found), flush=True)
-        lines += found
-    if not options.methods and not options.tables:
-        RESULTS.write_text(page(lines), encoding="utf-8")
-
+BENCHMARK = Benchmark(
+    __file__, __doc__, TASKS, {kind: partial(of_kind, kind) for kind in KINDS}, packages=("pot",)
+)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -1,53 +1,27 @@
-"""MTLF on MNIST and USPS with 30 or 50 labelled target rows, against its halves and plain k-NN.
+"""MTLF on MNIST and USPS, few labelled target rows
 
-Reads the folder that SKDTL_DATA names; writes benchmarks/results/mtlf_digits.md. Per seed, 3 or 5
-rows of each target class are drawn as the labelled ones; the other target rows are there in
-training without their labels, and accuracy is over them. One nearest neighbour throughout.
-
-The defaults were chosen on these two pairs of collections with other draws (seeds 100 to 109), so
-that the rows reported are not quite independent of the choice.
+Target accuracy in %, mean ± standard error of 10 draws of the labelled target rows (seeds 0 to 9; 3
+or 5 of each class), over all other target rows. 1800 images of USPS and 2000 of MNIST, 16 x 16,
+scaled to norm 1. One nearest neighbour throughout. Unlabelled target rows take part in the
+principal components and in the initial weights. Reads the folder that SKDTL_DATA names.
 
     SKDTL_DATA=... make benchmark-mtlf_digits
-"""
 
-from __future__ import annotations
+*Metric only*: the weights stay at their initial values, relative density ratios, or all at 1.
+*Weights only*: distances stay Euclidean, among 100 principal components. Both with the same
+settings as MTLF, the defaults, which were chosen on the same two collections with other draws of
+labelled rows (seeds 100 to 109), so that the rows reported are not quite independent of the choice.
 
-import time
-from pathlib import Path
+{accuracies}
 
-import numpy as np
-from sklearn.neighbors import KNeighborsClassifier
+Differences, paired by draw:
 
-from skdtl import MTLF
-from skdtl.datasets import load_usps_mnist
+{differences}
 
-RESULTS = Path(__file__).parent / "results" / "mtlf_digits.md"
-SEEDS = range(10)
-PER_CLASS = (3, 5)
-PAIRS = {"usps": "USPS → MNIST", "mnist": "MNIST → USPS"}
-VARIANTS = {
-    "pooled 1-NN, 100 components": {"beta": 0.0, "gamma": 0.0, "alpha": 1.0},
-    "weights only": {"learn": "weights"},
-    "metric only": {"learn": "metric"},
-    "metric only, all weights 1": {"learn": "metric", "alpha": 1.0},
-    "MTLF": {},
-    "MTLF, initial weights 1": {"alpha": 1.0},
-    "MTLF, gamma = 0": {"gamma": 0.0},
-    "MTLF, weights left where gamma puts them": {"lam": 1e6},
-}
-# first minus second
-DIFFERENCES = [
-    ("MTLF", "pooled 1-NN"),
-    ("MTLF", "target-only 1-NN"),
-    ("MTLF", "weights only"),
-    ("MTLF", "metric only"),
-    ("MTLF", "metric only, all weights 1"),
-    ("MTLF, initial weights 1", "metric only, all weights 1"),
-    ("MTLF, gamma = 0", "metric only"),
-    ("MTLF, weights left where gamma puts them", "metric only"),
-]
+MTLF's fit, means:
 
-REMARKS = """\
+{fits}
+
 ## What the numbers say
 
 * MTLF is far above one nearest neighbour on either domain and on both, in all four columns, and
@@ -102,93 +76,103 @@ Pairs of each source row with its nearest target rows, given to the metric as we
 points; all unlike rows within the margin instead of the 20 nearest, 1 to 4.
 """
 
+from functools import partial
+from itertools import product
 
-def draw_labelled(y, per_class, seed):
-    rng = np.random.default_rng(seed)
-    classes = (np.flatnonzero(y == label) for label in np.unique(y))
-    return np.concatenate([rng.choice(rows, per_class, replace=False) for rows in classes])
+import numpy as np
+from _harness import (
+    Benchmark,
+    Draw,
+    Method,
+    Task,
+    mean,
+    of_each_class,
+    on_both,
+    on_source,
+    on_target,
+    percent,
+    table,
+)
+from sklearn.neighbors import KNeighborsClassifier
+
+from skdtl import MTLF
+from skdtl.datasets import load_usps_mnist
+
+PAIRS = {"usps": "USPS → MNIST", "mnist": "MNIST → USPS"}
 
 
-def scores(source, per_class):
-    """Return {method: [accuracy in % for each seed]}, and of MTLF {figure: [for each seed]}."""
+def draw(source, per_class, seed):
     data = load_usps_mnist(source)
-    found, figures = {}, {"seconds": [], "iterations": [], "rows of weight 0": []}
-    for seed in SEEDS:
-        labelled = draw_labelled(data.yt, per_class, seed)
-        test = np.setdiff1d(np.arange(len(data.yt)), labelled)
-        some = np.full(len(data.yt), -1)
-        some[labelled] = data.yt[labelled]
-        rows = {
-            "source-only 1-NN": (data.Xs, data.ys),
-            "target-only 1-NN": (data.Xt[labelled], data.yt[labelled]),
-            "pooled 1-NN": (
-                np.concatenate([data.Xs, data.Xt[labelled]]),
-                np.concatenate([data.ys, data.yt[labelled]]),
-            ),
-        }
-        models = {name: KNeighborsClassifier(1).fit(*pair) for name, pair in rows.items()}
-        for name, options in VARIANTS.items():
-            started = time.process_time()
-            model = MTLF(random_state=seed, **options).fit(data.Xs, data.ys, data.Xt, some)
-            models[name] = model
-            if name == "MTLF":
-                figures["seconds"].append(time.process_time() - started)
-                figures["iterations"].append(model.n_iter_)
-                figures["rows of weight 0"].append(np.sum(model.source_weights_ == 0))
-        for name, model in models.items():
-            accuracy = 100 * model.score(data.Xt[test], data.yt[test])
-            found.setdefault(name, []).append(accuracy)
-    return found, figures
+    few = of_each_class(data.yt, lambda n: per_class, seed)
+    test = np.setdiff1d(np.arange(len(data.yt)), few)
+    some = np.full(len(data.yt), -1)
+    some[few] = data.yt[few]
+    return Draw(data.Xs, data.ys, data.Xt, some, data.Xt[test], data.yt[test])
 
 
-def mean_and_error(values, sign=""):
-    error = np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{np.mean(values):{sign}.1f} ± {error:.1f}"
+def of_fit(model, draw):
+    return {"iterations": model.n_iter_, "rows of weight 0": np.sum(model.source_weights_ == 0)}
 
 
-def main():
-    columns, figures, started = {}, {}, time.process_time()
-    for source, pair in PAIRS.items():
-        for per_class in PER_CLASS:
-            name = f"{pair}, {10 * per_class} labelled"
-            columns[name], figures[name] = scores(source, per_class)
-            print(name, {m: mean_and_error(v) for m, v in columns[name].items()})
-    head = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
-    lines = [
-        "# MTLF on MNIST and USPS, few labelled target rows",
-        "",
-        "`SKDTL_DATA=... make benchmark-mtlf_digits`",
-        "",
-        f"Target accuracy in %, mean ± standard error of {len(SEEDS)} draws of the labelled target "
-        "rows (seeds 0 to 9; 3 or 5 of each class), over all other target rows. 1800 images of "
-        "USPS and 2000 of MNIST, 16 x 16, scaled to norm 1. One nearest neighbour throughout. "
-        "Unlabelled target rows take part in the principal components and in the initial weights.",
-        "",
-        "*Metric only*: the weights stay at their initial values, relative density ratios, or all "
-        "at 1. *Weights only*: distances stay Euclidean, among 100 principal components. Both "
-        "with the same settings as MTLF, the defaults, which were chosen on the same two "
-        "collections with other draws of labelled rows (seeds 100 to 109).",
-        "",
-        *head,
-    ]
-    for method in next(iter(columns.values())):
-        cells = [mean_and_error(found[method]) for found in columns.values()]
-        lines.append(f"| {method} | " + " | ".join(cells) + " |")
-    lines += ["", "Differences, paired by draw:", "", *head]
-    for first, second in DIFFERENCES:
-        cells = [
-            mean_and_error(np.subtract(found[first], found[second]), "+")
-            for found in columns.values()
-        ]
-        lines.append(f"| {first} − {second} | " + " | ".join(cells) + " |")
-    lines += ["", "MTLF's fit, means:", "", *head]
-    for figure in next(iter(figures.values())):
-        cells = [f"{np.mean(values[figure]):.1f}" for values in figures.values()]
-        name = "CPU seconds, one thread" if figure == "seconds" else figure
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    RESULTS.write_text("\n".join(lines) + "\n\n" + REMARKS, encoding="utf-8")
-    print(f"{time.process_time() - started:.0f} s CPU, written to {RESULTS}")
+NEIGHBOUR = KNeighborsClassifier(1)
+METHODS = {
+    "source-only 1-NN": Method(NEIGHBOUR, on_source),
+    "target-only 1-NN": Method(NEIGHBOUR, on_target),
+    "pooled 1-NN": Method(NEIGHBOUR, on_both),
+    "pooled 1-NN, 100 components": MTLF(beta=0.0, gamma=0.0, alpha=1.0),
+    "weights only": MTLF(learn="weights"),
+    "metric only": MTLF(learn="metric"),
+    "metric only, all weights 1": MTLF(learn="metric", alpha=1.0),
+    "MTLF": Method(MTLF(), figures=of_fit),
+    "MTLF, initial weights 1": MTLF(alpha=1.0),
+    "MTLF, gamma = 0": MTLF(gamma=0.0),
+    "MTLF, weights left where gamma puts them": MTLF(lam=1e6),
+}
+# first minus second
+DIFFERENCES = [
+    ("MTLF", "pooled 1-NN"),
+    ("MTLF", "target-only 1-NN"),
+    ("MTLF", "weights only"),
+    ("MTLF", "metric only"),
+    ("MTLF", "metric only, all weights 1"),
+    ("MTLF, initial weights 1", "metric only, all weights 1"),
+    ("MTLF, gamma = 0", "metric only"),
+    ("MTLF, weights left where gamma puts them", "metric only"),
+]
+TASKS = [
+    Task(f"{pair}, {10 * n} labelled", partial(draw, source, n), METHODS, seeds=10)
+    for (source, pair), n in product(PAIRS.items(), (3, 5))
+]
 
+
+def by_task(rows, words, cell):
+    return table(rows, {"": words, **{task.name: partial(cell, task.name) for task in TASKS}})
+
+
+def accuracies(lines):
+    return by_task(METHODS, str, lambda task, method: percent(lines.scores(task, method)))
+
+
+def differences(lines):
+    def cell(task, pair):
+        first, second = (lines.scores(task, method) for method in pair)
+        return percent(first - second, sign="+")
+
+    return by_task(DIFFERENCES, " − ".join, cell)
+
+
+def fits(lines):
+    seconds = "CPU seconds, one thread"
+
+    def cell(task, figure):
+        known = figure == seconds
+        return mean(lines.seconds(task, "MTLF") if known else lines.scores(task, "MTLF", figure))
+
+    return by_task([seconds, "iterations", "rows of weight 0"], str, cell)
+
+
+TABLES = {"accuracies": accuracies, "differences": differences, "fits": fits}
+BENCHMARK = Benchmark(__file__, __doc__, TASKS, TABLES)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -1,37 +1,17 @@
-"""Boosted regression transfer on the tables of its paper: concrete, Boston, autompg in thirds.
+"""Boosted regression transfer, a third of each table as target, 25 labelled rows
 
-Reads the folder that SKDTL_DATA names; writes benchmarks/results/regression_thirds.md. Each third
-is the target once, the two others are the source, for ExpBoostR2 two sources. Per seed, 25 target
-rows are drawn as the labelled ones; RMSE is over all other target rows, mean and standard error of
-10 seeds. Settings are the same everywhere.
+The tables of its paper: concrete, Boston, autompg, in thirds. Target RMSE, mean ± standard error of
+10 draws of the 25 labelled target rows, over all other rows of that third; the two other thirds are
+the source, for ExpBoostR2 two sources. Base learner: 10 extremely randomised trees of depth 8; at
+most 20 rounds, linear loss; two-stage: 6 steps, 5 folds, 5 rounds at each step; ExpBoostR2: an
+AdaBoost.R2 of as many rounds on each of the two other thirds as expert. Last column: the share of
+the weight that two-stage gives to the target (median). Settings are the same everywhere. Reads the
+folder that SKDTL_DATA names.
 
     SKDTL_DATA=... make benchmark-regression_thirds
-"""
 
-from __future__ import annotations
+{table}
 
-import time
-import warnings
-from pathlib import Path
-
-import numpy as np
-from sklearn.base import clone
-from sklearn.ensemble import ExtraTreesRegressor
-from sklearn.metrics import root_mean_squared_error
-
-from skdtl import ExpBoostR2, NoTargetWarning, TrAdaBoostR2, TwoStageTrAdaBoostR2
-from skdtl.datasets import load_regression_thirds
-
-RESULTS = Path(__file__).parent / "results" / "regression_thirds.md"
-SEEDS = range(10)
-N_LABELLED = 25
-N_ROUNDS = 20
-BASE = ExtraTreesRegressor(10, max_depth=8)
-TWO_STAGE = {"n_estimators": 5, "n_steps": 6}  # at most 150 fits for the choice
-PAPERS_CHOICE = "ExpBoostR2, cv=None"
-TRANSFER = ("TrAdaBoostR2", "TwoStageTrAdaBoostR2", "ExpBoostR2", PAPERS_CHOICE)
-
-REMARKS = """\
 ## What the numbers say
 
 * Against the target alone, both TrAdaBoosts gain everywhere; 25 rows are too few for this learner.
@@ -57,84 +37,100 @@ REMARKS = """\
   it is the same for every column.
 """
 
+from functools import partial
 
-def adaboost_r2(X, y, seed):
-    """Fit AdaBoost.R2 on weighted rows: what TrAdaBoostR2 is without a target."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NoTargetWarning)
-        return TrAdaBoostR2(BASE, n_estimators=N_ROUNDS, random_state=seed).fit(X, y)
+import numpy as np
+from _harness import (
+    Benchmark,
+    Draw,
+    Method,
+    Task,
+    mean_and_error,
+    on_both,
+    on_source,
+    on_target,
+    rmse,
+    stacked,
+    table,
+)
+from sklearn.ensemble import ExtraTreesRegressor
 
+from skdtl import ExpBoostR2, TrAdaBoostR2, TwoStageTrAdaBoostR2
+from skdtl.datasets import load_regression_thirds
 
-def scores(data):
-    """Return {method: [RMSE for each seed]} and, for each seed, what two-stage chose."""
-    Xs, ys, Xt, yt = data.Xs, data.ys, data.Xt, data.yt
-    found, masses = {}, []
-    for seed in SEEDS:
-        order = np.random.default_rng(seed).permutation(len(yt))
-        labelled, rest = order[:N_LABELLED], order[N_LABELLED:]
-        Xl, yl = Xt[labelled], yt[labelled]
-        two_stage = TwoStageTrAdaBoostR2(BASE, random_state=seed, **TWO_STAGE)
-        X, y = np.concatenate([Xs, Xl]), np.concatenate([ys, yl])
-        domain = np.concatenate([data.source_ids, np.full(N_LABELLED, -1)])
-        models = {
-            "one fit, both": clone(BASE).set_params(random_state=seed).fit(X, y),
-            "AdaBoost.R2, source": adaboost_r2(Xs, ys, seed),
-            "AdaBoost.R2, target": adaboost_r2(Xl, yl, seed),
-            "AdaBoost.R2, both": adaboost_r2(X, y, seed),
-            "TrAdaBoostR2": TrAdaBoostR2(BASE, n_estimators=N_ROUNDS, random_state=seed).fit(
-                Xs, ys, Xl, yl
-            ),
-            "TwoStageTrAdaBoostR2": two_stage.fit(Xs, ys, Xl, yl),
-        }
-        for name, cv in (("ExpBoostR2", 5), (PAPERS_CHOICE, None)):
-            model = ExpBoostR2(BASE, n_estimators=N_ROUNDS, cv=cv, random_state=seed)
-            models[name] = model.fit(X, y, sample_domain=domain)
-        for name, model in models.items():
-            error = root_mean_squared_error(yt[rest], model.predict(Xt[rest]))
-            found.setdefault(name, []).append(error)
-        masses.append(two_stage.target_mass_[two_stage.best_step_])
-    return found, masses
+BASE = ExtraTreesRegressor(10, max_depth=8)
+BOOSTED = TrAdaBoostR2(BASE, n_estimators=20)
 
 
-def mean_and_error(values):
-    return f"{np.mean(values):.2f} ± {np.std(values, ddof=1) / np.sqrt(len(values)):.2f}"
+def draw(name, third, seed):
+    data = load_regression_thirds(name, third)
+    order = np.random.default_rng(seed).permutation(len(data.yt))
+    few, rest = order[:25], order[25:]
+    return Draw(
+        *(data.Xs, data.ys, data.Xt[few], data.yt[few], data.Xt[rest], data.yt[rest]),
+        source_ids=data.source_ids,
+    )
 
 
-def main():
-    started = time.process_time()
-    rows, wins = [], []
-    for name in ("concrete", "boston", "autompg"):
-        for third in (1, 2, 3):
-            found, masses = scores(load_regression_thirds(name, third))
-            methods = list(found)
-            best = min(np.mean(found[m]) for m in methods if m not in TRANSFER)
-            wins.append([np.mean(found[m]) < best for m in TRANSFER])
-            cells = [mean_and_error(found[m]) for m in methods] + [f"{np.median(masses):.2f}"]
-            rows.append(f"| {name} {third} | " + " | ".join(cells) + " |")
-            print(rows[-1])
-    lines = [
-        "# Boosted regression transfer, a third of each table as target, 25 labelled rows",
-        "",
-        "`SKDTL_DATA=... make benchmark-regression_thirds`",
-        "",
-        "Target RMSE, mean ± standard error of 10 draws of the 25 labelled target rows, over all "
-        "other rows of that third; the two other thirds are the source. Base learner: 10 "
-        f"extremely randomised trees of depth 8; at most {N_ROUNDS} rounds, linear loss; "
-        "two-stage: 6 steps, 5 folds, 5 rounds at each step; ExpBoostR2: an AdaBoost.R2 of as many "
-        "rounds on each of the two other thirds as expert. "
-        "Last column: the share of the weight that two-stage gives to the target (median).",
-        "",
-        "| target third | " + " | ".join(methods) + " | target's share |",
-        "|---|" + "---|" * (len(methods) + 1),
-        *rows,
-        "",
-        "Below all four references in "
-        + ", ".join(f"{n} of {len(wins)} ({m})" for m, n in zip(TRANSFER, np.sum(wins, axis=0)))
-        + " rows.",
-    ]
-    RESULTS.write_text("\n".join(lines) + "\n\n" + REMARKS, encoding="utf-8")
-    print(f"{time.process_time() - started:.0f} s CPU, written to {RESULTS}")
+def target_share(model, draw):
+    return {"target's share": model.target_mass_[model.best_step_]}
 
+
+# TrAdaBoostR2 without a target is AdaBoost.R2.
+REFERENCES = {
+    "one fit, both": Method(BASE, on_both),
+    "AdaBoost.R2, source": Method(BOOSTED, on_source),
+    "AdaBoost.R2, target": Method(BOOSTED, on_target),
+    "AdaBoost.R2, both": Method(BOOSTED, on_both),
+}
+TRANSFER = {
+    "TrAdaBoostR2": Method(BOOSTED),
+    # At most 150 fits for the choice of the step.
+    "TwoStageTrAdaBoostR2": Method(
+        TwoStageTrAdaBoostR2(BASE, n_estimators=5, n_steps=6), figures=target_share
+    ),
+    "ExpBoostR2": Method(ExpBoostR2(BASE, n_estimators=20, cv=5), stacked),
+    # The paper's choice.
+    "ExpBoostR2, cv=None": Method(ExpBoostR2(BASE, n_estimators=20, cv=None), stacked),
+}
+METHODS = REFERENCES | TRANSFER
+TASKS = [
+    Task(f"{name} {third}", partial(draw, name, third), METHODS, rmse, seeds=10)
+    for name in ("concrete", "boston", "autompg")
+    for third in (1, 2, 3)
+]
+
+
+def errors(lines):
+    names = [task.name for task in TASKS]
+
+    def cell(method, task):
+        return mean_and_error(lines.scores(task, method), 2)
+
+    def share(task):
+        shares = lines.scores(task, "TwoStageTrAdaBoostR2", "target's share")
+        return f"{np.median(shares):.2f}"
+
+    def wins(method):
+        return sum(
+            lines.scores(task, method).mean()
+            < min(lines.scores(task, other).mean() for other in REFERENCES)
+            for task in names
+        )
+
+    rows = table(
+        names,
+        {
+            "target third": str,
+            **{method: partial(cell, method) for method in METHODS},
+            "target's share": share,
+        },
+    )
+    below = ", ".join(f"{wins(method)} of {len(TASKS)} ({method})" for method in TRANSFER)
+    return f"{rows}\n\nBelow all four references in {below} rows."
+
+
+BENCHMARK = Benchmark(__file__, __doc__, TASKS, {"table": errors})
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -1,0 +1,198 @@
+"""One fit: what it is made of, what it costs, the line that it leaves."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import inspect
+import json
+import subprocess
+import sys
+import time
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from threadpoolctl import threadpool_limits
+
+from .fits import Failed
+
+PACKAGES = ("numpy", "scipy", "scikit-learn", "skdtl")
+ENOUGH = 2.0  # seconds after which a short fit is not repeated any more
+
+
+# -- what is fitted --------------------------------------------------------------------------------
+
+
+def settings(task, name) -> dict:
+    """Return the class and all parameters of a method, but for its seed, as JSON has them."""
+    model = task.method(name).prototype(task.setting, 0)
+    if not hasattr(model, "get_params"):
+        return {}
+    parameters = model.get_params(deep=False)
+    if parameters.get("random_state") == 0:
+        parameters.pop("random_state")
+    return {
+        "class": type(model).__name__,
+        "parameters": {key: described(value) for key, value in sorted(parameters.items())},
+    }
+
+
+def described(value):
+    """Return a value that JSON has: that of a number, the text of an estimator or a module."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (list, tuple)):
+        return [described(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): described(item) for key, item in value.items()}
+    if inspect.isroutine(value) or isinstance(value, type):
+        return value.__qualname__
+    text = value.__repr__(N_CHAR_MAX=10**6) if isinstance(value, BaseEstimator) else repr(value)
+    return " ".join(text.split())
+
+
+def available(method) -> bool:
+    """Whether the packages that a method needs are installed."""
+    return bool(method.python) or all(importlib.util.find_spec(name) for name in method.needs)
+
+
+def versions(packages=()) -> dict:
+    """Return the versions of Python and packages, where these are installed."""
+    found = {"python": sys.version.split()[0]}
+    for name in (*PACKAGES, *packages):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+# -- a fit -----------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=1)
+def _drawn(script, name, seed):
+    """Keep the last draw: the methods of a task follow each other."""
+    return _DRAWS[script, name](seed)
+
+
+_DRAWS = {}
+
+
+def fit(script, task, name, repetition, *, warm_up=False) -> dict:
+    """Fit a method once and return its line.
+
+    Parameters
+    ----------
+    script : str
+        Names the benchmark.
+    task : Task
+    name : str
+        The method.
+    repetition : int
+        The seed or the turn.
+    warm_up : bool
+        Fit to the rows that are there for this before.
+    """
+    method, seed = task.method(name), 0 if task.turns else repetition
+    line = {"task": task.name, "method": name, "turn" if task.turns else "seed": repetition}
+    line |= settings(task, name)
+    _DRAWS[script, task.name] = task.draw
+    with warnings.catch_warnings(record=True) as caught, _one_thread():
+        warnings.simplefilter("always")
+        try:
+            if warm_up and task.warm_up:
+                method.fit(method.prototype(task.setting, seed), task.warm_up())
+            draw = _drawn(script, task.name, seed)
+            draw = draw if method.given is None else method.given(draw, seed)
+            line |= _measured(task, method, seed, draw)
+        except Failed as failure:
+            line["error"] = str(failure)
+    if caught:
+        line["warnings"] = sorted({warning.category.__name__ for warning in caught})
+    return line
+
+
+def _measured(task, method, seed, draw):
+    times, memory = [], {}
+    if task.isolated:
+        memory["before"] = resident()
+        forget_peak()
+    started = time.perf_counter()
+    while not times or (len(times) < task.least_of and sum(times) < ENOUGH):
+        seconds, model = cpu(
+            lambda: method.fit(method.prototype(task.setting, seed), draw), task.loops
+        )
+        if task.isolated and not times:
+            wall, memory["peak"] = time.perf_counter() - started, peak()
+            forget_peak()
+        times.append(seconds)
+    seconds, scores = cpu(lambda: task.score(model, draw))
+    figures = {} if method.figures is None else method.figures(model, draw)
+    costs = {"seconds": _rounded(min(times))}
+    if task.isolated:
+        costs |= {"wall": _rounded(wall), "memory": memory}
+        costs["scoring"] = {"seconds": _rounded(seconds), "peak": peak()}
+    return {"scores": {key: _plain(value) for key, value in {**scores, **figures}.items()}, **costs}
+
+
+def _plain(value):
+    value = float(value)
+    return None if np.isnan(value) else value
+
+
+def _rounded(seconds):
+    return float(f"{seconds:.4g}")
+
+
+def fit_apart(path, task, name, repetition) -> dict:
+    """Fit in a process of its own, which runs the script for this one line."""
+    python = task.method(name).python or sys.executable
+    command = [python, str(path), "--fit", task.name, name, str(repetition)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+# -- what it costs ---------------------------------------------------------------------------------
+
+
+def cpu(function, loops=1):
+    """Return the CPU seconds of one call, and what the last one returned."""
+    started = time.process_time()
+    for _ in range(loops):
+        result = function()
+    return (time.process_time() - started) / loops, result
+
+
+def _one_thread():
+    """Limit all libraries to one thread: times and results don't depend on the machine's number."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    return threadpool_limits(1)
+
+
+def _status(key):
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key):
+            return 1024 * int(line.split()[1])
+    raise KeyError(key)
+
+
+def resident():
+    """Return the memory of this process in bytes. Needs Linux, as the two below."""
+    return _status("VmRSS")
+
+
+def peak():
+    """Return the largest memory of this process since it was forgotten last."""
+    return _status("VmHWM")
+
+
+def forget_peak():
+    """Count the largest memory from now on."""
+    Path("/proc/self/clear_refs").write_text("5")
