@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .._constraints import Int, OneOf, Real, SequenceOf
+from .._parameters import parameter
 from ..base import Domain, TransferTags
 from ..deep._base import DeepTransferClassifierBase
-from ..deep._training import LAM, NETWORK_PARAMS, TRAINING_PARAMS
+from ..deep._parameters import LAM, Lam, Layers
 from ..deep.alignments import ClassCentreSimilarity, DomainAdversary
 from ..deep.network import Network
 from ..deep.randomness import seeded
@@ -107,102 +109,14 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
     one output layer; :class:`~skdtl.SimultaneousTransfer` is made for that. Standardise the columns
     first (StandardScaler in a Pipeline).
 
-    Parameters
-    ----------
-    lam : float, "ramp" or callable, default=0.1
-        λ, 0 or more: how much of the discriminator's reversed gradient reaches the network. "ramp"
-        rises from 0 to 1 over the training, ``Ramp(0.3)`` to 0.3 (:class:`~skdtl.deep.Ramp`); a
-        callable gives λ for the training progress p, which runs from 0 to 1. The discriminator's
-        own training does not depend on it.
-    beta : float, default=0.1
-        β, 0 or more: the weight of the semantic transfer, throughout the training.
-    temperature : float, default=0.1
-        The temperature τ of the similarities, more than 0: the smaller, the more one class stands
-        out.
-    similarity : {"cosine", "dot"}, default="cosine"
-        What makes a row similar to the centre of a class: the cosine of the angle between their
-        features, or the inner product, to which larger temperatures belong.
-    centres : {"both", "source", "target"}, default="both"
-        With which classes a target row is compared. Where a row of a new class need not resemble
-        any single class of the source, "target" is safer than the paper's both.
-    discriminator_layer_sizes : sequence of int, default=(100,)
-        The widths of the discriminator's hidden layers; () makes it logistic regression.
-    layers : int, sequence of int or None, default=None
-        Which hidden layers the discriminator sees, by their index, of which -1 is the last; of
-        several, all side by side. None means all.
-    pretrain_epochs : int or None, default=None
-        Passes over the source before, 1 or more, in which the network learns its classes alone;
-        None means `max_epochs`.
-    backbone_lr_factor : float, default=1.0
-        The learning rate of the hidden layers after that, as a multiple of `lr`; 0 or more. Small
-        where the source is the better teacher.
-    module : nn.Module, callable or None, default=None
-        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
-        pre-trained ones for example, and is copied, never changed; a class
-        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
-        where X has more than two dimensions with the shape of a sample, and returns one. None means
-        fully connected layers.
-    hidden_layer_sizes : sequence of int, default=(100,)
-        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
-        None.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Their activation.
-    lr : float, default=1e-3
-        The learning rate, more than 0.
-    lr_schedule : {"constant", "decay"} or callable, default="constant"
-        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
-        the factor for the training progress p.
-    optimizer : {"adam", "sgd"} or callable, default="adam"
-        The optimiser; a torch.optim class is one such callable.
-    momentum : float, default=0.9
-        The momentum of "sgd", in [0, 1).
-    weight_decay : float, default=0.0
-        The L2 penalty on all weights, 0 or more.
-    max_epochs : int, default=100
-        Passes over the longer of the two domains, 1 or more.
-    batch_size : int, default=128
-        At most so many rows of each domain are in a batch, 1 or more.
-    validation_fraction : float, default=0.0
-        The share of each domain's rows, in [0, 1), that is held out of the training. After every
-        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
-        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
-        label is needed.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last fit.
-    mixed_precision : bool, default=False
-        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
-    device : str or torch.device, default="cpu"
-        Where to train, for instance "cuda".
-    callbacks : list or None, default=None
-        skorch callbacks; the fit works on copies, to be found in ``net_``.
-    verbose : int, default=0
-        1 prints skorch's table of epochs, 2 a progress bar too.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights and of the rows' order.
-
     Attributes
     ----------
     pretrain_history_ : skorch.history.History
         What happened in each epoch on the source alone.
     source_classes_ : ndarray of shape (n_source_classes,)
         The source's classes.
-    net_ : skorch.NeuralNet
-        The trained net; the network is ``net_.module_``.
     classes_ : ndarray of shape (n_classes,)
         The classes: the target's where it has others than the source, else the source's.
-    history_ : skorch.history.History
-        What happened in each epoch: ``train_loss``, of which
-        ``task_loss``, ``lam`` and what the alignments saw.
-    loss_curve_ : list of float
-        The training loss of each epoch.
-    n_iter_ : int
-        The number of epochs.
-    n_features_in_ : int
-        The number of features.
-    input_shape_ : tuple of int
-        The shape of a sample; only where X had more than two dimensions.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
 
     Raises
     ------
@@ -262,77 +176,74 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
     True
     """
 
-    _transfer_tags: ClassVar[TransferTags] = TransferTags("required", new_classes=True)
-    _params: ClassVar[dict[str, Any]] = {
-        "lam": LAM,
-        "beta": Real(0, None),
-        "temperature": Real(0, None, closed="neither"),
-        "similarity": OneOf("cosine", "dot"),
-        "centres": OneOf("both", "source", "target"),
-        "discriminator_layer_sizes": SequenceOf(Int(1)),
-        "layers": (None, Int(), SequenceOf(Int(), min_length=1)),
-        "pretrain_epochs": (None, Int(1)),
-        "backbone_lr_factor": Real(0, None),
-        **NETWORK_PARAMS,
-        **TRAINING_PARAMS,
-    }
+    lam: Lam = parameter(
+        default=0.1,
+        legal=LAM,
+        text="""
+        λ: how much of the discriminator's reversed gradient reaches the network. "ramp" rises from
+        0 to 1 over the training, ``Ramp(0.3)`` to 0.3 (:class:`~skdtl.deep.Ramp`); a callable gives
+        λ for the training progress p, which runs from 0 to 1. The discriminator's own training does
+        not depend on it.
+        """,
+        kw_only=False,
+    )
+    beta: float = parameter(
+        default=0.1,
+        legal=Real(0, None),
+        text="β: the weight of the semantic transfer, throughout the training.",
+    )
+    temperature: float = parameter(
+        default=0.1,
+        legal=Real(0, None, closed="neither"),
+        text="The temperature τ of the similarities: the smaller, the more one class stands out.",
+    )
+    similarity: str = parameter(
+        default="cosine",
+        legal=OneOf("cosine", "dot"),
+        text="""
+        What makes a row similar to the centre of a class: the cosine of the angle between their
+        features, or the inner product, to which larger temperatures belong.
+        """,
+    )
+    centres: str = parameter(
+        default="both",
+        legal=OneOf("both", "source", "target"),
+        text="""
+        With which classes a target row is compared. Where a row of a new class need not resemble
+        any single class of the source, "target" is safer than the paper's both.
+        """,
+    )
+    discriminator_layer_sizes: Sequence[int] = parameter(
+        default=(100,),
+        legal=SequenceOf(Int(1)),
+        text="The widths of the discriminator's hidden layers; () makes it logistic regression.",
+    )
+    layers: Layers = parameter(
+        default=None,
+        legal=(None, Int(), SequenceOf(Int(), min_length=1)),
+        text="""
+        Which hidden layers the discriminator sees, by their index, of which -1 is the last; of
+        several, all side by side. None means all.
+        """,
+    )
+    pretrain_epochs: int | None = parameter(
+        default=None,
+        legal=(None, Int(1)),
+        text="""
+        Passes over the source before, in which the network learns its classes alone; None means
+        `max_epochs`.
+        """,
+    )
+    backbone_lr_factor: float = parameter(
+        default=1.0,
+        legal=Real(0, None),
+        text="""
+        The learning rate of the hidden layers after that, as a multiple of `lr`. Small where the
+        source is the better teacher.
+        """,
+    )
 
-    def __init__(
-        self,
-        lam=0.1,
-        *,
-        beta=0.1,
-        temperature=0.1,
-        similarity="cosine",
-        centres="both",
-        discriminator_layer_sizes=(100,),
-        layers=None,
-        pretrain_epochs=None,
-        backbone_lr_factor=1.0,
-        module=None,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        lr=1e-3,
-        lr_schedule="constant",
-        optimizer="adam",
-        momentum=0.9,
-        weight_decay=0.0,
-        max_epochs=100,
-        batch_size=128,
-        validation_fraction=0.0,
-        warm_start=False,
-        mixed_precision=False,
-        device="cpu",
-        callbacks=None,
-        verbose=0,
-        random_state=None,
-    ):
-        self.lam = lam
-        self.beta = beta
-        self.temperature = temperature
-        self.similarity = similarity
-        self.centres = centres
-        self.discriminator_layer_sizes = discriminator_layer_sizes
-        self.layers = layers
-        self.pretrain_epochs = pretrain_epochs
-        self.backbone_lr_factor = backbone_lr_factor
-        self.module = module
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.optimizer = optimizer
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.validation_fraction = validation_fraction
-        self.warm_start = warm_start
-        self.mixed_precision = mixed_precision
-        self.device = device
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.random_state = random_state
+    _transfer_tags: ClassVar[TransferTags] = TransferTags("required", new_classes=True)
 
     def _fit(self, source: Domain, target: Domain) -> None:
         seeds = self._seeds()

@@ -19,10 +19,11 @@ from torch.nn import functional as F
 from .._constraints import check_params
 from ..base import Domain, DomainTransformerMixin, TransferEstimator
 from ._holdout import hold_out
+from ._parameters import TrainingParameters
 from ._training import TrainingMixin, copy_of_net, seeds_of_call
 from .alignments import Alignment
 from .inference import best_outputs, infer
-from .net import DeepNet, TrainingInterruptedWarning
+from .net import TrainingInterruptedWarning
 from .network import Network, hidden_layers, split_layers
 from .saving import SavingMixin
 
@@ -53,13 +54,38 @@ def _offers_partial_fit(estimator) -> bool:
     )
 
 
-class DeepTransferEstimator(TrainingMixin, SavingMixin, DomainTransformerMixin, TransferEstimator):
+class DeepTransferEstimator(
+    TrainingParameters, TrainingMixin, SavingMixin, DomainTransformerMixin, TransferEstimator
+):
     """What all deep estimators share: build a network, train it on paired batches, apply it.
 
     A method overrides ``_alignments``, and ``_layers`` or ``_fit`` where it needs more. Whatever
     it does in ``_fit``, it makes its networks by ``_network`` and trains them by ``_train``: these
     know how to hold rows out, to go on from an earlier fit and to stop after an interruption.
     ``_fit`` is given the rows that are not held out; ``_train`` finds the others in ``held_out``.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; the network is ``net_.module_``.
+    history_ : skorch.history.History
+        What happened in each epoch: ``train_loss``, of which
+        ``task_loss``, ``lam`` and what the alignments saw.
+    loss_curve_ : list of float
+        The training loss of each epoch.
+    n_iter_ : int
+        The number of epochs.
+    n_features_in_ : int
+        The number of features.
+    input_shape_ : tuple of int
+        The shape of a sample; only where X had more than two dimensions.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where the training diverges: the loss or a weight is no number any more.
     """
 
     # What the network's architecture hangs on: parameters, and attributes that a fit has set.
@@ -68,7 +94,7 @@ class DeepTransferEstimator(TrainingMixin, SavingMixin, DomainTransformerMixin, 
     _network_attributes: ClassVar[tuple[str, ...]] = ("input_shape_",)
 
     # While a warm-started fit runs, the net of the last one.
-    _last_net: DeepNet | None = None
+    _last_net = None
 
     __metadata_request__partial_fit = {
         "Xs": UNUSED,
@@ -80,15 +106,11 @@ class DeepTransferEstimator(TrainingMixin, SavingMixin, DomainTransformerMixin, 
         "hide_target_labels": True,
     }
 
-    alignments: Sequence[Alignment] = ()
-    lam: Any = 1.0
-    momentum: float = 0.9
-
     # -- building blocks of a method ---------------------------------------------------------
 
     def _alignments(self) -> Sequence[Alignment]:
         """Return the alignment losses; the fit works on copies."""
-        return self.alignments
+        return ()
 
     def _layers(self) -> list[nn.Module]:
         """Return new hidden layers: the user's own module, or fully connected ones."""
@@ -320,7 +342,13 @@ class DeepTransferEstimator(TrainingMixin, SavingMixin, DomainTransformerMixin, 
 
 
 class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
-    """A deep classifier: class logits, cross-entropy."""
+    """A deep classifier: class logits, cross-entropy.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    """
 
     _criterion = _MaskedCrossEntropy
 

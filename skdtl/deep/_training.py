@@ -12,60 +12,17 @@ from sklearn.utils import check_random_state
 from skorch.callbacks import ProgressBar
 from torch import nn
 
-from .._constraints import Bool, Callable, Instance, Int, OneOf, Real, SequenceOf
 from ..base import Domain
 from .alignments import Alignment
 from .batches import PairedBatches
 from .inference import best_dtype
 from .net import DeepNet, initialized_alignments
-from .network import ACTIVATIONS, Network
+from .network import Network
 from .parallel import Processes, n_processes
 from .randomness import is_deterministic, seeded
 from .schedules import Ramp, inverse_decay
 
-__all__ = [
-    "LAM",
-    "LAYERS",
-    "NETWORK_PARAMS",
-    "TRAINING_PARAMS",
-    "TrainingMixin",
-    "copy_of_net",
-    "seeds_of_call",
-]
-
-
-class _Layer:
-    """A layer of the network."""
-
-    def accepts(self, value) -> bool:
-        return Int().accepts(value) or value == "output"
-
-    def __str__(self):
-        return "an int or 'output'"
-
-
-NETWORK_PARAMS: dict[str, Any] = {
-    "module": (None, Callable()),
-    "hidden_layer_sizes": SequenceOf(Int(1), min_length=1),
-    "activation": OneOf(*ACTIVATIONS),
-}
-TRAINING_PARAMS: dict[str, Any] = {
-    "lr": Real(0, None, closed="neither"),
-    "lr_schedule": (OneOf("constant", "decay"), Callable()),
-    "optimizer": (OneOf("adam", "sgd"), Callable()),
-    "momentum": Real(0, 1, closed="left"),
-    "weight_decay": Real(0, None),
-    "max_epochs": Int(1),
-    "batch_size": Int(1),
-    "validation_fraction": Real(0, 1, closed="left"),
-    "warm_start": Bool(),
-    "mixed_precision": Bool(),
-    "device": Instance(str, torch.device),
-    "callbacks": (None, Instance(list, tuple)),
-    "verbose": Int(0),
-}
-LAM: Any = (Real(0, None), OneOf("ramp"), Callable())
-LAYERS: Any = (None, Int(), OneOf("output"), SequenceOf(_Layer(), min_length=1))
+__all__ = ["TrainingMixin", "copy_of_net", "seeds_of_call"]
 
 
 class TrainingMixin:

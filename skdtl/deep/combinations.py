@@ -2,73 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
 
 from .._constraints import Instance, SequenceOf
+from .._parameters import parameter
 from ..base import TransferTags
 from ._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
-from ._training import LAM, NETWORK_PARAMS, TRAINING_PARAMS
+from ._parameters import LAM, Lam
 from .alignments import Alignment
 
 __all__ = ["DeepTransferClassifier", "DeepTransferRegressor"]
 
 
 class _CombinationBase(DeepTransferEstimator):
-    """The constructor of the twins below."""
+    """What the twins below share."""
 
-    _params: ClassVar[dict[str, Any]] = {
-        "alignments": SequenceOf(Instance(Alignment)),
-        "lam": LAM,
-        **NETWORK_PARAMS,
-        **TRAINING_PARAMS,
-    }
+    alignments: Sequence[Alignment] = parameter(
+        default=(),
+        legal=SequenceOf(Instance(Alignment)),
+        type="sequence of Alignment",
+        text="""
+        The alignment losses, such as ``[MMD(0.5), DomainAdversary()]``; the fit works on copies.
+        Without any, the network is trained on the labelled rows alone.
+        """,
+        kw_only=False,
+    )
+    lam: Lam = parameter(
+        default=1.0,
+        legal=LAM,
+        text="""
+        λ, by which all alignments' weights are multiplied. "ramp" rises from 0 to 1 over the
+        training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which
+        runs from 0 to 1. With 0 the network is the one without alignments.
+        """,
+        kw_only=False,
+    )
 
-    def __init__(
-        self,
-        alignments=(),
-        lam=1.0,
-        *,
-        module=None,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        lr=1e-3,
-        lr_schedule="constant",
-        optimizer="adam",
-        momentum=0.9,
-        weight_decay=0.0,
-        max_epochs=100,
-        batch_size=128,
-        validation_fraction=0.0,
-        warm_start=False,
-        mixed_precision=False,
-        device="cpu",
-        callbacks=None,
-        verbose=0,
-        random_state=None,
-    ):
-        self.alignments = alignments
-        self.lam = lam
-        self.module = module
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.optimizer = optimizer
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.validation_fraction = validation_fraction
-        self.warm_start = warm_start
-        self.mixed_precision = mixed_precision
-        self.device = device
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.random_state = random_state
+    def _alignments(self):
+        return self.alignments
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -86,84 +61,6 @@ class DeepTransferClassifier(_CombinationBase, DeepTransferClassifierBase):
     are about as frequent in the target as in the source, and that the label depends on the aligned
     features in the same way; where it does not, alignment can harm: compare with
     ``alignments=()``. Standardise the columns first (StandardScaler in a Pipeline).
-
-    Parameters
-    ----------
-    alignments : sequence of Alignment, default=()
-        The alignment losses, such as ``[MMD(0.5), DomainAdversary()]``; the fit works on copies.
-        Without any, the network is trained on the labelled rows alone.
-    lam : float, "ramp" or callable, default=1.0
-        λ, 0 or more, by which all alignments' weights are multiplied. "ramp" rises from 0 to 1
-        over the training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training
-        progress p, which runs from 0 to 1. With 0 the network is the one without alignments.
-    module : nn.Module, callable or None, default=None
-        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
-        pre-trained ones for example, and is copied, never changed; a class
-        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
-        where X has more than two dimensions with the shape of a sample, and returns one. None means
-        fully connected layers.
-    hidden_layer_sizes : sequence of int, default=(100,)
-        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
-        None.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Their activation.
-    lr : float, default=1e-3
-        The learning rate, more than 0.
-    lr_schedule : {"constant", "decay"} or callable, default="constant"
-        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
-        the factor for the training progress p.
-    optimizer : {"adam", "sgd"} or callable, default="adam"
-        The optimiser; a torch.optim class is one such callable.
-    momentum : float, default=0.9
-        The momentum of "sgd", in [0, 1).
-    weight_decay : float, default=0.0
-        The L2 penalty on all weights, 0 or more.
-    max_epochs : int, default=100
-        Passes over the longer of the two domains, 1 or more.
-    batch_size : int, default=128
-        At most so many rows of each domain are in a batch, 1 or more.
-    validation_fraction : float, default=0.0
-        The share of each domain's rows, in [0, 1), that is held out of the training. After every
-        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
-        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
-        label is needed.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last fit.
-    mixed_precision : bool, default=False
-        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
-    device : str or torch.device, default="cpu"
-        Where to train, for instance "cuda".
-    callbacks : list or None, default=None
-        skorch callbacks; the fit works on copies, to be found in ``net_``.
-    verbose : int, default=0
-        1 prints skorch's table of epochs, 2 a progress bar too.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights and of the rows' order.
-
-    Attributes
-    ----------
-    net_ : skorch.NeuralNet
-        The trained net; the network is ``net_.module_``.
-    classes_ : ndarray of shape (n_classes,)
-        The classes.
-    history_ : skorch.history.History
-        What happened in each epoch: ``train_loss``, of which
-        ``task_loss``, ``lam`` and what the alignments saw.
-    loss_curve_ : list of float
-        The training loss of each epoch.
-    n_iter_ : int
-        The number of epochs.
-    n_features_in_ : int
-        The number of features.
-    input_shape_ : tuple of int
-        The shape of a sample; only where X had more than two dimensions.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
-
-    Raises
-    ------
-    ValueError
-        Where the training diverges: the loss or a weight is no number any more.
 
     See Also
     --------
@@ -207,82 +104,6 @@ class DeepTransferRegressor(_CombinationBase, DeepTransferRegressorBase):
     that the labels are distributed in the target about as in the source, and that the label depends
     on the aligned features in the same way; where it does not, alignment can harm: compare with
     ``alignments=()``. Standardise the columns first (StandardScaler in a Pipeline).
-
-    Parameters
-    ----------
-    alignments : sequence of Alignment, default=()
-        The alignment losses, such as ``[MMD(0.5), DomainAdversary()]``; the fit works on copies.
-        Without any, the network is trained on the labelled rows alone.
-    lam : float, "ramp" or callable, default=1.0
-        λ, 0 or more, by which all alignments' weights are multiplied. "ramp" rises from 0 to 1
-        over the training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training
-        progress p, which runs from 0 to 1. With 0 the network is the one without alignments.
-    module : nn.Module, callable or None, default=None
-        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
-        pre-trained ones for example, and is copied, never changed; a class
-        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
-        where X has more than two dimensions with the shape of a sample, and returns one. None means
-        fully connected layers.
-    hidden_layer_sizes : sequence of int, default=(100,)
-        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
-        None.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Their activation.
-    lr : float, default=1e-3
-        The learning rate, more than 0.
-    lr_schedule : {"constant", "decay"} or callable, default="constant"
-        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
-        the factor for the training progress p.
-    optimizer : {"adam", "sgd"} or callable, default="adam"
-        The optimiser; a torch.optim class is one such callable.
-    momentum : float, default=0.9
-        The momentum of "sgd", in [0, 1).
-    weight_decay : float, default=0.0
-        The L2 penalty on all weights, 0 or more.
-    max_epochs : int, default=100
-        Passes over the longer of the two domains, 1 or more.
-    batch_size : int, default=128
-        At most so many rows of each domain are in a batch, 1 or more.
-    validation_fraction : float, default=0.0
-        The share of each domain's rows, in [0, 1), that is held out of the training. After every
-        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
-        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
-        label is needed.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last fit.
-    mixed_precision : bool, default=False
-        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
-    device : str or torch.device, default="cpu"
-        Where to train, for instance "cuda".
-    callbacks : list or None, default=None
-        skorch callbacks; the fit works on copies, to be found in ``net_``.
-    verbose : int, default=0
-        1 prints skorch's table of epochs, 2 a progress bar too.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights and of the rows' order.
-
-    Attributes
-    ----------
-    net_ : skorch.NeuralNet
-        The trained net; the network is ``net_.module_``.
-    history_ : skorch.history.History
-        What happened in each epoch: ``train_loss``, of which
-        ``task_loss``, ``lam`` and what the alignments saw.
-    loss_curve_ : list of float
-        The training loss of each epoch.
-    n_iter_ : int
-        The number of epochs.
-    n_features_in_ : int
-        The number of features.
-    input_shape_ : tuple of int
-        The shape of a sample; only where X had more than two dimensions.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
-
-    Raises
-    ------
-    ValueError
-        Where the training diverges: the loss or a weight is no number any more.
 
     See Also
     --------

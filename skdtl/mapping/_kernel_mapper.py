@@ -76,9 +76,9 @@ class KernelMapper(DeclaredParameters, Mapper):
         legal=(OneOf(*KERNELS), Callable()),
         text="""
         "linear" is <x, y>, "rbf" exp(-gamma ‖x - y‖²), "poly" (gamma <x, y> + coef0)^degree and
-        "laplacian" exp(-gamma ‖x - y‖₁). A callable takes (X, Y) and returns the symmetric
-        positive semi-definite kernel's whole matrix of shape (n, m). "linear" takes time and
-        memory in proportion to the number of rows; the others hold the matrix of all pairs.
+        "laplacian" exp(-gamma ‖x - y‖₁). A callable takes (X, Y) and returns the symmetric positive
+        semi-definite kernel's whole matrix of shape (n, m). "linear" takes time and memory in
+        proportion to the number of rows; the others hold the matrix of all pairs.
         """,
     )
     gamma: str | float = parameter(
@@ -87,8 +87,8 @@ class KernelMapper(DeclaredParameters, Mapper):
         text="""
         Width of "rbf", "poly" and "laplacian". "scale" is 1 / (n_features * X.var()) over the rows
         of both domains, "auto" 1 / n_features, "median" 1 / (2 m²) with m the median distance
-        between two rows. For "laplacian", whose distance is not squared, they are
-        1 / (n_features * X.std()), 1 / n_features and 1 / m. "poly" has no "median".
+        between two rows. For "laplacian", whose distance is not squared, they are 1 / (n_features *
+        X.std()), 1 / n_features and 1 / m. "poly" has no "median".
         """,
     )
     degree: int = parameter(default=3, legal=Int(1), text='Exponent of "poly".')

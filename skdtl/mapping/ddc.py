@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,13 +10,14 @@ import torch
 from torch import nn
 
 from .._constraints import Int, OneOf, Real, SequenceOf
+from .._parameters import parameter
 from ..base import Domain
 from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
-from ..deep._training import LAM, NETWORK_PARAMS, TRAINING_PARAMS
+from ..deep._parameters import LAM, Lam
 from ..deep.alignments import MMD, Activations
 from ..deep.network import ACTIVATIONS, Network, hidden_layers
 
@@ -27,6 +29,47 @@ _COMPARED_ROWS = 1000
 
 
 class _DDCBase(DeepTransferEstimator):
+    lam: Lam = parameter(
+        default=1.0,
+        legal=LAM,
+        text="""
+        λ, the weight of the squared MMD. "ramp" rises from 0 to 1 over the training
+        (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs from
+        0 to 1. With 0 the network is the source-only one.
+        """,
+        kw_only=False,
+    )
+    adaptation_width: int | Sequence[int] = parameter(
+        default=50,
+        legal=(Int(1), SequenceOf(Int(1), min_length=1)),
+        text="""
+        The width of the adaptation layer. Of several, each is tried, and the network with the least
+        MMD is kept.
+        """,
+    )
+    adaptation_layer: int | str = parameter(
+        default="last",
+        legal=(OneOf("last", "auto"), Int(1)),
+        text="""
+        How many of the hidden layers come before the adaptation layer, from 1 to all of them, which
+        is "last". "auto" trains without alignment first, and puts it after the hidden layer with
+        the least MMD. With `module` it comes after the module: "last".
+        """,
+    )
+    kernel: str = parameter(
+        default="rbf",
+        legal=OneOf("linear", "rbf"),
+        text="""
+        "rbf", a Gaussian, compares the whole distributions of the features, whatever their scale;
+        "linear" their means alone, which depends on their scale.
+        """,
+    )
+    bandwidth: float | None = parameter(
+        default=None,
+        legal=(None, Real(0, None, closed="neither")),
+        text="The Gaussian's σ. None means the median distance, in every batch anew.",
+    )
+
     _network_params: ClassVar[tuple[str, ...]] = (
         *DeepTransferEstimator._network_params,
         "adaptation_width",
@@ -37,65 +80,6 @@ class _DDCBase(DeepTransferEstimator):
         "adaptation_layer_",
         "adaptation_width_",
     )
-    adaptation_width_: int
-    _params: ClassVar[dict[str, Any]] = {
-        "lam": LAM,
-        "adaptation_width": (Int(1), SequenceOf(Int(1), min_length=1)),
-        "adaptation_layer": (OneOf("last", "auto"), Int(1)),
-        "kernel": OneOf("linear", "rbf"),
-        "bandwidth": (None, Real(0, None, closed="neither")),
-        **NETWORK_PARAMS,
-        **TRAINING_PARAMS,
-    }
-
-    def __init__(
-        self,
-        lam=1.0,
-        *,
-        adaptation_width=50,
-        adaptation_layer="last",
-        kernel="rbf",
-        bandwidth=None,
-        module=None,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        lr=1e-3,
-        lr_schedule="constant",
-        optimizer="adam",
-        momentum=0.9,
-        weight_decay=0.0,
-        max_epochs=100,
-        batch_size=128,
-        validation_fraction=0.0,
-        warm_start=False,
-        mixed_precision=False,
-        device="cpu",
-        callbacks=None,
-        verbose=0,
-        random_state=None,
-    ):
-        self.lam = lam
-        self.adaptation_width = adaptation_width
-        self.adaptation_layer = adaptation_layer
-        self.kernel = kernel
-        self.bandwidth = bandwidth
-        self.module = module
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.optimizer = optimizer
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.validation_fraction = validation_fraction
-        self.warm_start = warm_start
-        self.mixed_precision = mixed_precision
-        self.device = device
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.random_state = random_state
 
     def _fit(self, source: Domain, target: Domain) -> None:
         seeds = self._seeds()
@@ -120,7 +104,7 @@ class _DDCBase(DeepTransferEstimator):
             mmd = [self._mmd(net.module_, *compared)[self.adaptation_layer_] for net in nets]
             self.width_mmd_ = np.array(mmd)
             best = int(np.argmin(mmd))
-        self.adaptation_width_ = widths[best]
+        self.adaptation_width_: int = widths[best]
         self.net_ = nets[best]
         self._set_results()
 
@@ -130,7 +114,7 @@ class _DDCBase(DeepTransferEstimator):
     def _rebuild_network(self, rows: Domain, seeds) -> Network:
         if not hasattr(self, "adaptation_layer_"):  # nothing is fitted yet, and nothing to choose
             self.adaptation_layer_ = self._choose_layer(rows, None, seeds)
-            self.adaptation_width_ = int(self.adaptation_width)
+            self.adaptation_width_ = np.atleast_1d(self.adaptation_width).tolist()[0]
         return self._network(rows, seeds, lambda: self._adapted_layers(self.adaptation_width_))
 
     def _alignments(self):
@@ -138,23 +122,24 @@ class _DDCBase(DeepTransferEstimator):
 
     def _choose_layer(self, source: Domain, target: Domain | None, seeds) -> int:
         """Return which of the network's layers will be the adaptation layer."""
+        layer: Any = self.adaptation_layer
         if self.module is not None:
-            if self.adaptation_layer != "last":
+            if layer != "last":
                 raise ValueError(
                     "With a module of your own the adaptation layer comes after it: "
-                    f"adaptation_layer must be 'last'; got {self.adaptation_layer!r}."
+                    f"adaptation_layer must be 'last'; got {layer!r}."
                 )
             return -1
         n_layers = len(self.hidden_layer_sizes)
-        if self.adaptation_layer == "last":
+        if layer == "last":
             return n_layers
-        if self.adaptation_layer != "auto":
-            if self.adaptation_layer > n_layers:
+        if layer != "auto":
+            if layer > n_layers:
                 raise ValueError(
-                    f"adaptation_layer is {self.adaptation_layer}, but hidden_layer_sizes has only "
+                    f"adaptation_layer is {layer}, but hidden_layer_sizes has only "
                     f"{n_layers} layers to come before it."
                 )
-            return self.adaptation_layer
+            return layer
         if target is None:
             return n_layers
         network = self._network(source, seeds)
@@ -206,68 +191,6 @@ class DDC(_DDCBase, DeepTransferClassifierBase):
     Don't where the classes' frequencies differ much between the domains: the features ought to be
     distributed differently then. Standardise the columns first (StandardScaler in a Pipeline).
 
-    Parameters
-    ----------
-    lam : float, "ramp" or callable, default=1.0
-        λ, 0 or more, the weight of the squared MMD. "ramp" rises from 0 to 1 over the training
-        (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs
-        from 0 to 1. With 0 the network is the source-only one.
-    adaptation_width : int or sequence of int, default=50
-        The width of the adaptation layer, 1 or more. Of several, each is tried, and the network
-        with the least MMD is kept.
-    adaptation_layer : int, "last" or "auto", default="last"
-        How many of the hidden layers come before the adaptation layer, from 1 to all of them, which
-        is "last". "auto" trains without alignment first, and puts it after the hidden layer with
-        the least MMD. With `module` it comes after the module: "last".
-    kernel : {"linear", "rbf"}, default="rbf"
-        "rbf", a Gaussian, compares the whole distributions of the features, whatever their scale;
-        "linear" their means alone, which depends on their scale.
-    bandwidth : float or None, default=None
-        The Gaussian's σ, more than 0. None means the median distance, in every batch anew.
-    module : nn.Module, callable or None, default=None
-        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
-        pre-trained ones for example, and is copied, never changed; a class
-        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
-        where X has more than two dimensions with the shape of a sample, and returns one. None means
-        fully connected layers.
-    hidden_layer_sizes : sequence of int, default=(100,)
-        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
-        None.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Their activation.
-    lr : float, default=1e-3
-        The learning rate, more than 0.
-    lr_schedule : {"constant", "decay"} or callable, default="constant"
-        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
-        the factor for the training progress p.
-    optimizer : {"adam", "sgd"} or callable, default="adam"
-        The optimiser; a torch.optim class is one such callable.
-    momentum : float, default=0.9
-        The momentum of "sgd", in [0, 1).
-    weight_decay : float, default=0.0
-        The L2 penalty on all weights, 0 or more.
-    max_epochs : int, default=100
-        Passes over the longer of the two domains, 1 or more.
-    batch_size : int, default=128
-        At most so many rows of each domain are in a batch, 1 or more.
-    validation_fraction : float, default=0.0
-        The share of each domain's rows, in [0, 1), that is held out of the training. After every
-        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
-        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
-        label is needed.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last fit.
-    mixed_precision : bool, default=False
-        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
-    device : str or torch.device, default="cpu"
-        Where to train, for instance "cuda".
-    callbacks : list or None, default=None
-        skorch callbacks; the fit works on copies, to be found in ``net_``.
-    verbose : int, default=0
-        1 prints skorch's table of epochs, 2 a progress bar too.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights and of the rows' order.
-
     Attributes
     ----------
     adaptation_layer_ : int
@@ -280,28 +203,6 @@ class DDC(_DDCBase, DeepTransferClassifierBase):
     width_mmd_ : ndarray of shape (n_candidates,)
         The squared MMD at the adaptation layer of the network trained with each width; only where
         there are several.
-    net_ : skorch.NeuralNet
-        The trained net; the network is ``net_.module_``.
-    classes_ : ndarray of shape (n_classes,)
-        The classes.
-    history_ : skorch.history.History
-        What happened in each epoch: ``train_loss``, of which
-        ``task_loss``, ``lam`` and what the alignments saw.
-    loss_curve_ : list of float
-        The training loss of each epoch.
-    n_iter_ : int
-        The number of epochs.
-    n_features_in_ : int
-        The number of features.
-    input_shape_ : tuple of int
-        The shape of a sample; only where X had more than two dimensions.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
-
-    Raises
-    ------
-    ValueError
-        Where the training diverges: the loss or a weight is no number any more.
 
     See Also
     --------
@@ -350,68 +251,6 @@ class DDCRegressor(_DDCBase, DeepTransferRegressorBase):
     Don't where the labels' distributions differ much between the domains: the features ought to be
     distributed differently then. Standardise the columns first (StandardScaler in a Pipeline).
 
-    Parameters
-    ----------
-    lam : float, "ramp" or callable, default=1.0
-        λ, 0 or more, the weight of the squared MMD. "ramp" rises from 0 to 1 over the training
-        (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs
-        from 0 to 1. With 0 the network is the source-only one.
-    adaptation_width : int or sequence of int, default=50
-        The width of the adaptation layer, 1 or more. Of several, each is tried, and the network
-        with the least MMD is kept.
-    adaptation_layer : int, "last" or "auto", default="last"
-        How many of the hidden layers come before the adaptation layer, from 1 to all of them, which
-        is "last". "auto" trains without alignment first, and puts it after the hidden layer with
-        the least MMD. With `module` it comes after the module: "last".
-    kernel : {"linear", "rbf"}, default="rbf"
-        "rbf", a Gaussian, compares the whole distributions of the features, whatever their scale;
-        "linear" their means alone, which depends on their scale.
-    bandwidth : float or None, default=None
-        The Gaussian's σ, more than 0. None means the median distance, in every batch anew.
-    module : nn.Module, callable or None, default=None
-        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
-        pre-trained ones for example, and is copied, never changed; a class
-        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
-        where X has more than two dimensions with the shape of a sample, and returns one. None means
-        fully connected layers.
-    hidden_layer_sizes : sequence of int, default=(100,)
-        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
-        None.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Their activation.
-    lr : float, default=1e-3
-        The learning rate, more than 0.
-    lr_schedule : {"constant", "decay"} or callable, default="constant"
-        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
-        the factor for the training progress p.
-    optimizer : {"adam", "sgd"} or callable, default="adam"
-        The optimiser; a torch.optim class is one such callable.
-    momentum : float, default=0.9
-        The momentum of "sgd", in [0, 1).
-    weight_decay : float, default=0.0
-        The L2 penalty on all weights, 0 or more.
-    max_epochs : int, default=100
-        Passes over the longer of the two domains, 1 or more.
-    batch_size : int, default=128
-        At most so many rows of each domain are in a batch, 1 or more.
-    validation_fraction : float, default=0.0
-        The share of each domain's rows, in [0, 1), that is held out of the training. After every
-        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
-        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
-        label is needed.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last fit.
-    mixed_precision : bool, default=False
-        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
-    device : str or torch.device, default="cpu"
-        Where to train, for instance "cuda".
-    callbacks : list or None, default=None
-        skorch callbacks; the fit works on copies, to be found in ``net_``.
-    verbose : int, default=0
-        1 prints skorch's table of epochs, 2 a progress bar too.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights and of the rows' order.
-
     Attributes
     ----------
     adaptation_layer_ : int
@@ -424,26 +263,6 @@ class DDCRegressor(_DDCBase, DeepTransferRegressorBase):
     width_mmd_ : ndarray of shape (n_candidates,)
         The squared MMD at the adaptation layer of the network trained with each width; only where
         there are several.
-    net_ : skorch.NeuralNet
-        The trained net; the network is ``net_.module_``.
-    history_ : skorch.history.History
-        What happened in each epoch: ``train_loss``, of which
-        ``task_loss``, ``lam`` and what the alignments saw.
-    loss_curve_ : list of float
-        The training loss of each epoch.
-    n_iter_ : int
-        The number of epochs.
-    n_features_in_ : int
-        The number of features.
-    input_shape_ : tuple of int
-        The shape of a sample; only where X had more than two dimensions.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
-
-    Raises
-    ------
-    ValueError
-        Where the training diverges: the loss or a weight is no number any more.
 
     See Also
     --------

@@ -2,79 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
 
 from .._constraints import Bool, Real, SequenceOf
+from .._parameters import parameter
 from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
-from ..deep._training import LAM, LAYERS, NETWORK_PARAMS, TRAINING_PARAMS
+from ..deep._parameters import LAM, LAYERS, Lam, Layers
 from ..deep.alignments import JointMMD
 
 __all__ = ["JAN", "JANRegressor"]
 
 
 class _JANBase(DeepTransferEstimator):
-    _params: ClassVar[dict[str, Any]] = {
-        "lam": LAM,
-        "adversarial": Bool(),
-        "layers": LAYERS,
-        "bandwidth_multipliers": SequenceOf(Real(0, None, closed="neither"), min_length=1),
-        "output_bandwidth": (None, Real(0, None, closed="neither")),
-        **NETWORK_PARAMS,
-        **TRAINING_PARAMS,
-    }
-
-    def __init__(
-        self,
-        lam="ramp",
-        *,
-        adversarial=False,
-        layers=(-1, "output"),
-        bandwidth_multipliers=(0.125, 0.25, 0.5, 1.0, 2.0),
-        output_bandwidth=0.92,
-        module=None,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        lr=1e-3,
-        lr_schedule="constant",
-        optimizer="adam",
-        momentum=0.9,
-        weight_decay=0.0,
-        max_epochs=100,
-        batch_size=128,
-        validation_fraction=0.0,
-        warm_start=False,
-        mixed_precision=False,
-        device="cpu",
-        callbacks=None,
-        verbose=0,
-        random_state=None,
-    ):
-        self.lam = lam
-        self.adversarial = adversarial
-        self.layers = layers
-        self.bandwidth_multipliers = bandwidth_multipliers
-        self.output_bandwidth = output_bandwidth
-        self.module = module
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.optimizer = optimizer
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.validation_fraction = validation_fraction
-        self.warm_start = warm_start
-        self.mixed_precision = mixed_precision
-        self.device = device
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.random_state = random_state
+    lam: Lam = parameter(
+        default="ramp",
+        legal=LAM,
+        text="""
+        λ, the weight of the joint MMD. "ramp" rises from 0 to 1 over the training
+        (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs from
+        0 to 1. With 0 the network is the source-only one.
+        """,
+        kw_only=False,
+    )
+    adversarial: bool = parameter(
+        default=False,
+        legal=Bool(),
+        text="""
+        Whether every aligned layer passes through a linear map that is trained to make the joint
+        MMD large, while the network learns to make it small (the paper's JAN-A). λ then scales the
+        gradient that reaches the network alone; the maps' own training does not depend on it.
+        """,
+    )
+    layers: Layers = parameter(
+        default=(-1, "output"),
+        legal=LAYERS,
+        text="""
+        Which layers are aligned jointly: hidden ones by their index, of which -1 is the last, or
+        the network's output (class probabilities, or standardised predictions). None means all
+        hidden layers.
+        """,
+    )
+    bandwidth_multipliers: Sequence[float] = parameter(
+        default=(0.125, 0.25, 0.5, 1.0, 2.0),
+        legal=SequenceOf(Real(0, None, closed="neither"), min_length=1),
+        text="""
+        Which multiples of the squared median distance the squared widths of the hidden layers'
+        kernels are. A layer's kernel is the mean of these Gaussians.
+        """,
+    )
+    output_bandwidth: float | None = parameter(
+        default=0.92,
+        legal=(None, Real(0, None, closed="neither")),
+        text="σ of the output's one Gaussian. None means the median distance.",
+    )
 
     def _alignments(self):
         return [
@@ -98,93 +82,6 @@ class JAN(_JANBase, DeepTransferClassifierBase):
     where the classes' frequencies differ much between the domains, or where the network is hardly
     better than chance on the target: the predictions mislead it then. Standardise the columns first
     (StandardScaler in a Pipeline).
-
-    Parameters
-    ----------
-    lam : float, "ramp" or callable, default="ramp"
-        λ, 0 or more, the weight of the joint MMD. "ramp" rises from 0 to 1 over the training
-        (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs from
-        0 to 1. With 0 the network is the source-only one.
-    adversarial : bool, default=False
-        Whether every aligned layer passes through a linear map that is trained to make the joint
-        MMD large, while the network learns to make it small (the paper's JAN-A). λ then scales the
-        gradient that reaches the network alone; the maps' own training does not depend on it.
-    layers : int, "output", sequence of these or None, default=(-1, "output")
-        Which layers are aligned jointly: hidden ones by their index, of which -1 is the last, or
-        the network's output (class probabilities). None means all hidden layers.
-    bandwidth_multipliers : sequence of float, default=(0.125, 0.25, 0.5, 1.0, 2.0)
-        Which multiples of the squared median distance the squared widths of the hidden layers'
-        kernels are; more than 0. A layer's kernel is the mean of these Gaussians.
-    output_bandwidth : float or None, default=0.92
-        σ of the output's one Gaussian, more than 0. None means the median distance.
-    module : nn.Module, callable or None, default=None
-        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
-        pre-trained ones for example, and is copied, never changed; a class
-        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
-        where X has more than two dimensions with the shape of a sample, and returns one. None means
-        fully connected layers.
-    hidden_layer_sizes : sequence of int, default=(100,)
-        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
-        None.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Their activation.
-    lr : float, default=1e-3
-        The learning rate, more than 0.
-    lr_schedule : {"constant", "decay"} or callable, default="constant"
-        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
-        the factor for the training progress p.
-    optimizer : {"adam", "sgd"} or callable, default="adam"
-        The optimiser; a torch.optim class is one such callable.
-    momentum : float, default=0.9
-        The momentum of "sgd", in [0, 1).
-    weight_decay : float, default=0.0
-        The L2 penalty on all weights, 0 or more.
-    max_epochs : int, default=100
-        Passes over the longer of the two domains, 1 or more.
-    batch_size : int, default=128
-        At most so many rows of each domain are in a batch, 1 or more.
-    validation_fraction : float, default=0.0
-        The share of each domain's rows, in [0, 1), that is held out of the training. After every
-        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
-        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
-        label is needed.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last fit.
-    mixed_precision : bool, default=False
-        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
-    device : str or torch.device, default="cpu"
-        Where to train, for instance "cuda".
-    callbacks : list or None, default=None
-        skorch callbacks; the fit works on copies, to be found in ``net_``.
-    verbose : int, default=0
-        1 prints skorch's table of epochs, 2 a progress bar too.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights and of the rows' order.
-
-    Attributes
-    ----------
-    net_ : skorch.NeuralNet
-        The trained net; the network is ``net_.module_``.
-    classes_ : ndarray of shape (n_classes,)
-        The classes.
-    history_ : skorch.history.History
-        What happened in each epoch: ``train_loss``, of which
-        ``task_loss``, ``lam`` and what the alignments saw.
-    loss_curve_ : list of float
-        The training loss of each epoch.
-    n_iter_ : int
-        The number of epochs.
-    n_features_in_ : int
-        The number of features.
-    input_shape_ : tuple of int
-        The shape of a sample; only where X had more than two dimensions.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
-
-    Raises
-    ------
-    ValueError
-        Where the training diverges: the loss or a weight is no number any more.
 
     See Also
     --------
@@ -240,91 +137,6 @@ class JANRegressor(_JANBase, DeepTransferRegressorBase):
     the labels' distributions differ much between the domains, or where the network is hardly better
     than chance on the target: the predictions mislead it then. Standardise the columns first
     (StandardScaler in a Pipeline).
-
-    Parameters
-    ----------
-    lam : float, "ramp" or callable, default="ramp"
-        λ, 0 or more, the weight of the joint MMD. "ramp" rises from 0 to 1 over the training
-        (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which runs from
-        0 to 1. With 0 the network is the source-only one.
-    adversarial : bool, default=False
-        Whether every aligned layer passes through a linear map that is trained to make the joint
-        MMD large, while the network learns to make it small (the paper's JAN-A). λ then scales the
-        gradient that reaches the network alone; the maps' own training does not depend on it.
-    layers : int, "output", sequence of these or None, default=(-1, "output")
-        Which layers are aligned jointly: hidden ones by their index, of which -1 is the last, or
-        the network's output (standardised predictions). None means all hidden layers.
-    bandwidth_multipliers : sequence of float, default=(0.125, 0.25, 0.5, 1.0, 2.0)
-        Which multiples of the squared median distance the squared widths of the hidden layers'
-        kernels are; more than 0. A layer's kernel is the mean of these Gaussians.
-    output_bandwidth : float or None, default=0.92
-        σ of the output's one Gaussian, more than 0. None means the median distance.
-    module : nn.Module, callable or None, default=None
-        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
-        pre-trained ones for example, and is copied, never changed; a class
-        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
-        where X has more than two dimensions with the shape of a sample, and returns one. None means
-        fully connected layers.
-    hidden_layer_sizes : sequence of int, default=(100,)
-        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
-        None.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Their activation.
-    lr : float, default=1e-3
-        The learning rate, more than 0.
-    lr_schedule : {"constant", "decay"} or callable, default="constant"
-        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
-        the factor for the training progress p.
-    optimizer : {"adam", "sgd"} or callable, default="adam"
-        The optimiser; a torch.optim class is one such callable.
-    momentum : float, default=0.9
-        The momentum of "sgd", in [0, 1).
-    weight_decay : float, default=0.0
-        The L2 penalty on all weights, 0 or more.
-    max_epochs : int, default=100
-        Passes over the longer of the two domains, 1 or more.
-    batch_size : int, default=128
-        At most so many rows of each domain are in a batch, 1 or more.
-    validation_fraction : float, default=0.0
-        The share of each domain's rows, in [0, 1), that is held out of the training. After every
-        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
-        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
-        label is needed.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last fit.
-    mixed_precision : bool, default=False
-        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
-    device : str or torch.device, default="cpu"
-        Where to train, for instance "cuda".
-    callbacks : list or None, default=None
-        skorch callbacks; the fit works on copies, to be found in ``net_``.
-    verbose : int, default=0
-        1 prints skorch's table of epochs, 2 a progress bar too.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights and of the rows' order.
-
-    Attributes
-    ----------
-    net_ : skorch.NeuralNet
-        The trained net; the network is ``net_.module_``.
-    history_ : skorch.history.History
-        What happened in each epoch: ``train_loss``, of which
-        ``task_loss``, ``lam`` and what the alignments saw.
-    loss_curve_ : list of float
-        The training loss of each epoch.
-    n_iter_ : int
-        The number of epochs.
-    n_features_in_ : int
-        The number of features.
-    input_shape_ : tuple of int
-        The shape of a sample; only where X had more than two dimensions.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
-
-    Raises
-    ------
-    ValueError
-        Where the training diverges: the loss or a weight is no number any more.
 
     See Also
     --------

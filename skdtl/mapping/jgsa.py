@@ -348,9 +348,9 @@ class JGSA(PseudoLabelMapper, KernelMapper):
         default="linear",
         text="""
         "linear" is <x, y>, "rbf" exp(-gamma ‖x - y‖²), "poly" (gamma <x, y> + coef0)^degree and
-        "laplacian" exp(-gamma ‖x - y‖₁). A callable takes (X, Y) and returns the symmetric
-        positive semi-definite kernel's whole matrix of shape (n, m). "linear" is the method's
-        primal form; the others hold and decompose the matrix of all pairs.
+        "laplacian" exp(-gamma ‖x - y‖₁). A callable takes (X, Y) and returns the symmetric positive
+        semi-definite kernel's whole matrix of shape (n, m). "linear" is the method's primal form;
+        the others hold and decompose the matrix of all pairs.
         """,
     )
     lam: float = parameter(

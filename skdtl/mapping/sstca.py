@@ -172,8 +172,8 @@ class SSTCA(InvertibleKernelMapper):
         default="linear",
         text="""
         "linear" is <x, y>, "rbf" exp(-gamma ‖x - y‖²), "poly" (gamma <x, y> + coef0)^degree and
-        "laplacian" exp(-gamma ‖x - y‖₁). A callable takes (X, Y) and returns the symmetric
-        positive semi-definite kernel's whole matrix of shape (n, m).
+        "laplacian" exp(-gamma ‖x - y‖₁). A callable takes (X, Y) and returns the symmetric positive
+        semi-definite kernel's whole matrix of shape (n, m).
         """,
     )
     mu: float = parameter(
@@ -188,9 +188,8 @@ class SSTCA(InvertibleKernelMapper):
         default=0.5,
         legal=Real(0, 1),
         text="""
-        The paper's γ: how much the dependence on labels counts against mere variance. With 0
-        labels are not used, with 1 nothing but them is, and there are no more directions than
-        classes.
+        The paper's γ: how much the dependence on labels counts against mere variance. With 0 labels
+        are not used, with 1 nothing but them is, and there are no more directions than classes.
         """,
     )
     lam: float = parameter(

@@ -110,8 +110,8 @@ class TCA(InvertibleKernelMapper):
         legal=Real(0, closed="neither"),
         text="""
         Weight of the penalty on the size of the map, against the distance of the domains' means.
-        The larger, the less the shift counts: for mu → ∞ it is as if there were no shift, for
-        mu → 0 the means of both domains coincide.
+        The larger, the less the shift counts: for mu → ∞ it is as if there were no shift, for mu →
+        0 the means of both domains coincide.
         """,
     )
 

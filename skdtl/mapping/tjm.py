@@ -192,8 +192,8 @@ class TJM(InvertibleKernelMapper):
         default=1.0,
         legal=Real(0, closed="neither"),
         text="""
-        λ, the weight of the penalty on the rows' coefficients, against the distance of the
-        domains' means. The larger, the less the shift counts and the fewer source rows do.
+        λ, the weight of the penalty on the rows' coefficients, against the distance of the domains'
+        means. The larger, the less the shift counts and the fewer source rows do.
         """,
     )
     n_rounds: int = parameter(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -10,13 +10,13 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from .._constraints import Int, Real
+from .._parameters import parameter
 from ..base import Domain, TransferTags
 from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
-from ..deep._training import NETWORK_PARAMS, TRAINING_PARAMS
 from ..deep.network import Network
 from ..deep.randomness import seeded
 
@@ -53,64 +53,37 @@ class _GradualUnfreezing(Callback):
 
 
 class _FineTuningBase(DeepTransferEstimator):
+    n_frozen_layers: int = parameter(
+        default=0,
+        legal=Int(0),
+        text="How many of the first hidden layers stay as they were pre-trained.",
+        kw_only=False,
+    )
+    backbone_lr_factor: float = parameter(
+        default=0.1,
+        legal=Real(0, None),
+        text="The learning rate of the hidden layers in tuning, as a multiple of the head's `lr`.",
+    )
+    unfreeze_every: int | None = parameter(
+        default=None,
+        legal=(None, Int(1)),
+        text="""
+        Gradual unfreezing: tune the head alone first, and one more hidden layer, from the last to
+        the first, after every so many epochs. None tunes all from the beginning.
+        """,
+    )
+    pretrain_epochs: int | None = parameter(
+        default=None,
+        legal=(None, Int(1)),
+        text="Passes over the source; None means `max_epochs`.",
+    )
+    max_epochs: int = parameter(default=100, text="Passes over the labelled target rows.")
+    batch_size: int = parameter(default=128, text="At most so many rows are in a batch.")
+
+    lam = 1.0  # there is nothing that it weights
     _transfer_tags: ClassVar[TransferTags] = TransferTags(
         "required", unlabelled_target=False, new_classes=True, source_optional=True
     )
-    _params: ClassVar[dict[str, Any]] = {
-        "n_frozen_layers": Int(0),
-        "backbone_lr_factor": Real(0, None),
-        "unfreeze_every": (None, Int(1)),
-        "pretrain_epochs": (None, Int(1)),
-        **NETWORK_PARAMS,
-        **TRAINING_PARAMS,
-    }
-
-    def __init__(
-        self,
-        n_frozen_layers=0,
-        *,
-        backbone_lr_factor=0.1,
-        unfreeze_every=None,
-        pretrain_epochs=None,
-        module=None,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        lr=1e-3,
-        lr_schedule="constant",
-        optimizer="adam",
-        momentum=0.9,
-        weight_decay=0.0,
-        max_epochs=100,
-        batch_size=128,
-        validation_fraction=0.0,
-        warm_start=False,
-        mixed_precision=False,
-        device="cpu",
-        callbacks=None,
-        verbose=0,
-        random_state=None,
-    ):
-        self.n_frozen_layers = n_frozen_layers
-        self.backbone_lr_factor = backbone_lr_factor
-        self.unfreeze_every = unfreeze_every
-        self.pretrain_epochs = pretrain_epochs
-        self.module = module
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.optimizer = optimizer
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.validation_fraction = validation_fraction
-        self.warm_start = warm_start
-        self.mixed_precision = mixed_precision
-        self.device = device
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.random_state = random_state
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if not len(source) and self.module is None:
@@ -184,85 +157,14 @@ class FineTuning(_FineTuningBase, DeepTransferClassifierBase):
     needed: ``fit(None, None, Xt, yt)``. Standardise the columns first (StandardScaler in a
     Pipeline).
 
-    Parameters
-    ----------
-    n_frozen_layers : int, default=0
-        How many of the first hidden layers stay as they were pre-trained; 0 or more.
-    backbone_lr_factor : float, default=0.1
-        The learning rate of the hidden layers in tuning, as a multiple of the head's `lr`; 0 or
-        more.
-    unfreeze_every : int or None, default=None
-        Gradual unfreezing: tune the head alone first, and one more hidden layer, from the last
-        to the first, after every so many epochs; 1 or more. None tunes all from the beginning.
-    pretrain_epochs : int or None, default=None
-        Passes over the source, 1 or more; None means `max_epochs`.
-    module : nn.Module, callable or None, default=None
-        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
-        pre-trained ones for example, and is copied, never changed; a class
-        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
-        where X has more than two dimensions with the shape of a sample, and returns one. None means
-        fully connected layers.
-    hidden_layer_sizes : sequence of int, default=(100,)
-        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
-        None.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Their activation.
-    lr : float, default=1e-3
-        The learning rate, more than 0.
-    lr_schedule : {"constant", "decay"} or callable, default="constant"
-        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
-        the factor for the training progress p.
-    optimizer : {"adam", "sgd"} or callable, default="adam"
-        The optimiser; a torch.optim class is one such callable.
-    momentum : float, default=0.9
-        The momentum of "sgd", in [0, 1).
-    weight_decay : float, default=0.0
-        The L2 penalty on all weights, 0 or more.
-    max_epochs : int, default=100
-        Passes over the labelled target rows, 1 or more.
-    batch_size : int, default=128
-        At most so many rows are in a batch, 1 or more.
-    validation_fraction : float, default=0.0
-        The share of each domain's rows, in [0, 1), that is held out of the training. After every
-        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
-        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
-        label is needed.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last fit.
-    mixed_precision : bool, default=False
-        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
-    device : str or torch.device, default="cpu"
-        Where to train, for instance "cuda".
-    callbacks : list or None, default=None
-        skorch callbacks; the fit works on copies, to be found in ``net_``.
-    verbose : int, default=0
-        1 prints skorch's table of epochs, 2 a progress bar too.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights and of the rows' order.
-
     Attributes
     ----------
     pretrain_history_ : skorch.history.History
         What happened in each epoch of pre-training; only where there was a source.
     source_classes_ : ndarray of shape (n_source_classes,)
         The source's classes; only where there was a source.
-    net_ : skorch.NeuralNet
-        The trained net; the network is ``net_.module_``.
     classes_ : ndarray of shape (n_classes,)
         The classes: the target's where it has others than the source, else the source's.
-    history_ : skorch.history.History
-        What happened in each epoch: ``train_loss``, of which
-        ``task_loss``, ``lam`` and what the alignments saw.
-    loss_curve_ : list of float
-        The training loss of each epoch.
-    n_iter_ : int
-        The number of epochs.
-    n_features_in_ : int
-        The number of features.
-    input_shape_ : tuple of int
-        The shape of a sample; only where X had more than two dimensions.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
 
     Raises
     ------
@@ -321,83 +223,12 @@ class FineTuningRegressor(_FineTuningBase, DeepTransferRegressorBase):
     `module` no source is needed: ``fit(None, None, Xt, yt)``. Standardise the columns first
     (StandardScaler in a Pipeline).
 
-    Parameters
-    ----------
-    n_frozen_layers : int, default=0
-        How many of the first hidden layers stay as they were pre-trained; 0 or more.
-    backbone_lr_factor : float, default=0.1
-        The learning rate of the hidden layers in tuning, as a multiple of the head's `lr`; 0 or
-        more.
-    unfreeze_every : int or None, default=None
-        Gradual unfreezing: tune the head alone first, and one more hidden layer, from the last
-        to the first, after every so many epochs; 1 or more. None tunes all from the beginning.
-    pretrain_epochs : int or None, default=None
-        Passes over the source, 1 or more; None means `max_epochs`.
-    module : nn.Module, callable or None, default=None
-        A backbone of your own, from samples (float32) to features. An instance keeps its weights,
-        pre-trained ones for example, and is copied, never changed; a class
-        (:class:`~skdtl.deep.LeNet`) or another callable is called with the number of features, or
-        where X has more than two dimensions with the shape of a sample, and returns one. None means
-        fully connected layers.
-    hidden_layer_sizes : sequence of int, default=(100,)
-        The widths of the fully connected hidden layers, 1 or more each; used where `module` is
-        None.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Their activation.
-    lr : float, default=1e-3
-        The learning rate, more than 0.
-    lr_schedule : {"constant", "decay"} or callable, default="constant"
-        "decay" divides the learning rate by (1 + 10 p)^0.75, before every step; a callable gives
-        the factor for the training progress p.
-    optimizer : {"adam", "sgd"} or callable, default="adam"
-        The optimiser; a torch.optim class is one such callable.
-    momentum : float, default=0.9
-        The momentum of "sgd", in [0, 1).
-    weight_decay : float, default=0.0
-        The L2 penalty on all weights, 0 or more.
-    max_epochs : int, default=100
-        Passes over the labelled target rows, 1 or more.
-    batch_size : int, default=128
-        At most so many rows are in a batch, 1 or more.
-    validation_fraction : float, default=0.0
-        The share of each domain's rows, in [0, 1), that is held out of the training. After every
-        epoch ``history_`` has ``valid_loss``, the loss on them, and for classes
-        ``valid_information``, for callbacks such as skorch's EarlyStopping to watch: no target
-        label is needed.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last fit.
-    mixed_precision : bool, default=False
-        Whether the network computes in bfloat16 while it trains, which is faster on many GPUs.
-    device : str or torch.device, default="cpu"
-        Where to train, for instance "cuda".
-    callbacks : list or None, default=None
-        skorch callbacks; the fit works on copies, to be found in ``net_``.
-    verbose : int, default=0
-        1 prints skorch's table of epochs, 2 a progress bar too.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights and of the rows' order.
-
     Attributes
     ----------
     pretrain_history_ : skorch.history.History
         What happened in each epoch of pre-training; only where there was a source.
     source_classes_ : ndarray of shape (n_source_classes,)
         The source's classes; only where there was a source.
-    net_ : skorch.NeuralNet
-        The trained net; the network is ``net_.module_``.
-    history_ : skorch.history.History
-        What happened in each epoch: ``train_loss``, of which
-        ``task_loss``, ``lam`` and what the alignments saw.
-    loss_curve_ : list of float
-        The training loss of each epoch.
-    n_iter_ : int
-        The number of epochs.
-    n_features_in_ : int
-        The number of features.
-    input_shape_ : tuple of int
-        The shape of a sample; only where X had more than two dimensions.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
 
     Raises
     ------
