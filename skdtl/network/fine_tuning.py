@@ -47,8 +47,8 @@ class _GradualUnfreezing(Callback):
         n_unfrozen = (len(net.history) - 1) // self.every
         first = len(self.trainable_) - n_unfrozen
         for k, parameters in enumerate(self.trainable_):
-            for parameter in parameters:
-                parameter.requires_grad_(k >= first)
+            for weight in parameters:
+                weight.requires_grad_(k >= first)
         net.module_.train()
 
 
