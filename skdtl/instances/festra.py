@@ -51,7 +51,7 @@ def feature_shift(Xs, Xt, source_weights=None):
         squares.
     """
     weights = np.ones(Xs.shape[0]) if source_weights is None else np.asarray(source_weights, float)
-    if sp.issparse(Xs):
+    if sp.issparse(Xs) or sp.issparse(Xt):
         Xs, Xt = sp.csc_array(Xs), sp.csc_array(Xt)
     statistics, sizes = np.empty((2, Xs.shape[1])), np.empty((2, Xs.shape[1]))
     for columns in _column_blocks(Xs, Xt):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import sklearn
+from scipy.special import kolmogorov
 from scipy.stats import ks_2samp
 from sklearn.base import clone, is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -121,6 +122,36 @@ def test_weighted_rows():
     tenth = np.repeat([1.0, 0.0], [10, 30])
     Xs[::3, 1], Xt[::2, 1] = np.nan, np.nan
     np.testing.assert_allclose(feature_shift(Xs, Xt, tenth), feature_shift(Xs[:10], Xt), atol=1e-12)
+
+
+def test_missing_values_of_weighted_rows():
+    """The effective numbers are those of the rows that are there, one by one."""
+    Xs, Xt = mixed_table(1, 60, 25)
+    rng = np.random.default_rng(0)
+    weights = rng.gamma(1.0, size=60)
+    Xs[rng.random(Xs.shape) < 0.3], Xt[rng.random(Xt.shape) < 0.2] = np.nan, np.nan
+    statistics, pvalues = feature_shift(Xs, Xt, weights)
+    for j in range(Xs.shape[1]):
+        there, others = ~np.isnan(Xs[:, j]), ~np.isnan(Xt[:, j])
+        pairs = [(weights[there], np.sum(others)), (weights, 25)]
+        expected = weighted_distance(Xs[there, j], weights[there], Xt[others, j])
+        missing = abs(weights[~there].sum() / weights.sum() - np.mean(~others))
+        np.testing.assert_allclose(statistics[:, j], [expected, missing], atol=1e-12)
+        for k, (w, n_t) in enumerate(pairs):
+            n_s = sum(w) ** 2 / sum(w**2)
+            root = np.sqrt(n_s * n_t / (n_s + n_t))
+            scaled = (root + 0.12 + 0.11 / root) * statistics[k, j]
+            assert pvalues[k, j] == pytest.approx(kolmogorov(scaled), rel=1e-9)
+
+
+@pytest.mark.parametrize("formats", [(sp.csr_array, np.array), (np.array, sp.csr_array)])
+def test_one_domain_may_be_sparse(formats):
+    Xs, Xt = mixed_table(3)
+    Xs[:, :3], Xt[:, :3] = np.maximum(Xs[:, :3], 0), np.maximum(Xt[:, :3], 0)
+    weights = np.random.default_rng(0).random(len(Xs))
+    for given in (None, weights):
+        found = feature_shift(formats[0](Xs), formats[1](Xt), given)
+        np.testing.assert_allclose(found, feature_shift(Xs, Xt, given), atol=1e-12)
 
 
 def test_missing_values_are_a_difference_of_their_own():
