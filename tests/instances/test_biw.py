@@ -212,6 +212,26 @@ def test_labelled_target_rows_are_trained_on_and_trusted():
     np.testing.assert_allclose(full.feature_weights_, agreement, atol=1e-3)
 
 
+def test_labels_of_one_class_do_not_stand_for_the_target():
+    """Where a class has no labelled target row, the model's guesses stand in for all others."""
+    Xs, ys, Xt, yt = conflict(0)
+    ones = np.where((yt == 1) & (np.arange(300) < 40), 1.0, np.nan)
+    model = BIW(max_iter=1).fit(Xs, ys, Xt, ones)
+    # One iteration by hand.
+    ratio = discriminator_ratio(Xs, Xt, feature_weights=np.ones(4), alpha=0.1, C=1.0)
+    weights = ratio / ratio.mean()
+    labelled = ~np.isnan(ones)
+    first = LogisticRegression().fit(
+        np.concatenate([Xs, Xt[labelled]]),
+        np.concatenate([ys, yt[labelled]]),
+        sample_weight=np.concatenate([weights, np.ones(labelled.sum())]),
+    )
+    members = np.where(labelled[:, None], np.eye(2)[yt], first.predict_proba(Xt))
+    agreement = feature_agreement(Xs, np.eye(2)[ys], weights, Xt, members)
+    np.testing.assert_allclose(model.feature_weights_, (1 + agreement) / 2)
+    assert model.feature_weights_.min() < 0.9
+
+
 def test_iterations():
     Xs, ys, Xt, _ = conflict(0)
     with pytest.warns(ConvergenceWarning, match="iteration 1 "):

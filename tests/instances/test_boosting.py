@@ -127,6 +127,15 @@ def test_adaboost_r2_update_freezes_the_source():
     np.testing.assert_allclose(updated[2:], 0.4 * moved / moved.sum())
 
 
+def test_adaboost_r2_update_counts_rows_of_positive_weight():
+    """A perfect learner votes as if half a row were wrong, of those that have a weight."""
+    weights = np.array([0.0, 0.0, 0.5, 0.3, 0.2])
+    updated, error, vote = adaboost_r2_update(weights, np.array([1.0, 1.0, 0.0, 0.0, 0.0]), 2)
+    np.testing.assert_array_equal(updated, weights)
+    assert error == 0
+    assert vote == pytest.approx(np.log(5))  # (1 - 1/6) / (1/6)
+
+
 def test_adaboost_r2_update_where_every_row_has_the_largest_loss():
     updated, error, vote = adaboost_r2_update(np.ones(2), np.ones(2))
     np.testing.assert_array_equal(updated, [1, 1])

@@ -26,6 +26,7 @@ from skdtl import (
     TrAdaBoostR2,
     stack,
 )
+from skdtl.instances import expboost
 from skdtl.instances.expboost import linear_correction
 
 STUMP = DecisionTreeClassifier(max_depth=1, random_state=0)
@@ -452,6 +453,25 @@ def test_result_depends_on_the_seed_and_not_on_n_jobs():
     np.testing.assert_array_equal(alone.predict_proba(X_test), shared.predict_proba(X_test))
     other = fit(ExpBoost(base, random_state=1, **options), Xs, ys, Xt, yt)
     assert not np.array_equal(alone.predict_proba(X_test), other.predict_proba(X_test))
+
+
+@pytest.mark.parametrize("cls", [ExpBoost, ExpBoostR2])
+def test_folds_are_dealt_by_the_seed(cls, monkeypatch):
+    Xs, ys, Xt, yt, _, _ = tasks(0)
+    if cls is ExpBoostR2:
+        ys, yt = [y.astype(float) for y in ys], yt.astype(float)
+    dealt = []
+    deal = expboost.deal_folds
+
+    def recorded(y, n_folds, rng):
+        dealt.append(deal(y, n_folds, rng).tolist())
+        return np.array(dealt[-1])
+
+    monkeypatch.setattr(expboost, "deal_folds", recorded)
+    for seed in (0, 0, 1):
+        fit(cls(n_estimators=2, cv=3, random_state=seed), Xs, ys, Xt, yt)
+    assert dealt[0] == dealt[1] != dealt[2]
+    assert sorted(np.bincount(dealt[0])) == sorted(np.bincount(np.arange(len(yt)) % 3))
 
 
 class Counting(ClassifierMixin, BaseEstimator):

@@ -13,7 +13,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import KNeighborsClassifier
 
 from skdtl import KMM, NoTargetWarning, SourceOnly
-from skdtl.instances import kmm_weights
+from skdtl.instances import kmm, kmm_weights
 from skdtl.instances._density_ratio import fold_numbers
 from skdtl.instances._qp import least_product, pivoted_cholesky, solve_box_slab
 from skdtl.instances.kmm import MULTIPLES, RIDGES, cross_validated_gamma
@@ -355,6 +355,15 @@ def test_gamma_adapts_to_the_shift():
         cross_validated_gamma(f * Xs, f * Xt, "rbf", np.random.RandomState(0)) for f in (1, 9)
     ]
     assert gammas[0] == pytest.approx(81 * gammas[1])
+
+
+def test_centres_of_the_cross_validation_are_drawn(monkeypatch):
+    Xs, Xt, _ = normal_shift(0, n=60)
+    found = [cross_validated_gamma(Xs, Xt, "rbf", np.random.RandomState(k)) for k in range(8)]
+    assert len(set(found)) == 1  # all target rows are centres
+    monkeypatch.setattr(kmm, "N_CENTRES", 2)
+    found = [cross_validated_gamma(Xs, Xt, "rbf", np.random.RandomState(k)) for k in range(8)]
+    assert len(set(found)) > 1
 
 
 def test_large_median_is_of_some_rows():

@@ -511,6 +511,24 @@ def test_warns_where_the_objective_has_not_settled():
     assert settled.objective_path_[-1] < model.objective_path_[-1] - 1e-6
 
 
+@pytest.mark.parametrize(
+    "options, low, high",
+    [
+        ({"lam": 1.0, "beta": 3.0, "gamma": 1.0, "margin": 10.0}, 3, np.inf),
+        ({"lam": 1e-3, "beta": 0.3, "gamma": 0.075, "margin": 2.0}, 0, 1 / 3),
+    ],
+)
+def test_tol_is_a_share_of_an_objective_above_1(options, low, high):
+    """Iterations end by the rule of the docstring, on either side of 1."""
+    Xs, ys, Xt, some, _, _ = noisy(0, "classes")
+    tol = 1e-3
+    path = MTLF(**options, tol=tol).fit(Xs, ys, Xt, some).objective_path_
+    falls, values = path[:-1] - path[1:], np.abs(path[1:])
+    assert low < values[2:].min() and values[2:].max() < high and len(path) > 4
+    assert (falls[:-1] > tol * np.maximum(1, values[:-1])).all()
+    assert falls[-1] <= tol * max(1, values[-1])
+
+
 def test_without_a_target_the_metric_is_the_sources():
     Xs, ys, *_ = noisy(0, "classes", n_source=80, wrong=0)
     with pytest.warns(NoTargetWarning):

@@ -135,6 +135,17 @@ def test_cross_validation_takes_as_many_as_the_shift_allows():
     assert cross_validated_neighbors(Xs, Xt) == cross_validated_neighbors(Xs[::-1], Xt[::-1])
 
 
+def test_judges_are_spread_over_all_rows(monkeypatch):
+    monkeypatch.setattr(nearest_neighbors, "N_JUDGES", 100)
+    for seed in range(3):
+        X, _, _ = normal_shift(seed, n=650, d=1)
+        rows = nearest_neighbors._some_rows(X)
+        assert len(set(rows)) == 100
+        shares = np.linspace(0.1, 0.9, 9)
+        far = np.abs(np.quantile(X[rows, 0], shares) - np.quantile(X[:, 0], shares))
+        assert far.max() < 0.1
+
+
 def test_recovers_a_known_ratio():
     """Mean correlation above .85 over 5 seeds, effective sizes within a factor of 1.7."""
     for options in ({"d": 1}, {"d": 2}, {"d": 3, "mean": 0.5}):
