@@ -1,30 +1,32 @@
 """What an epoch of DANN costs, against a bare torch loop that does the same arithmetic.
 
-10 000 rows a domain, 50 features, hidden layers (100, 100), batches of 128, one thread. Both are
-timed in turn in the same process, and the median of their ratios is printed. The bare loop is what
-a careful person would write by hand: rows permuted once per epoch, batches sliced, one forward pass
-over both domains, a gradient reversal, the same optimiser, the losses read out after every batch.
+10 000 rows a domain, 50 features, hidden layers (100, 100), batches of 128, one thread, 3 epochs.
+Both are timed in turn in one process: CPU time of a whole fit by its epochs; ratios are of medians
+of 9 turns, and in brackets of the least times. The bare loop is what a careful person would write
+by hand: rows permuted once per epoch, batches sliced, one forward pass over both domains, a
+gradient reversal, the same optimiser, the losses read out after every batch. The losses are the
+means over the last epoch.
 
-    python benchmarks/dann_epoch.py [--repeats 9] [--epochs 3] [--optimizer adam]
+    make benchmark-dann_epoch
+
+{table}
 """
 
-from __future__ import annotations
-
-import argparse
 import math
-import statistics
-import time
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import torch
+from _harness import Benchmark, Draw, Method, Task, ratio, table
 from torch import nn
 from torch.nn import functional as F
 
 from skdtl import DANN
 
-N_ROWS, N_FEATURES, WIDTH, BATCH_SIZE = 10_000, 50, 100, 128
+N_ROWS, N_FEATURES, WIDTH, BATCH_SIZE, N_EPOCHS = 10_000, 50, 100, 128, 3
 LR = 1e-3
+VALUES = ("loss", "task", "domain", "accuracy")
 
 
 class Reverse(torch.autograd.Function):
@@ -38,11 +40,10 @@ class Reverse(torch.autograd.Function):
         return -ctx.lam * gradient, None
 
 
-def bare_loop(Xs, ys, Xt, n_epochs, optimizer):
+def bare_loop(draw, optimizer):
     """Train DANN by hand; return the losses of the last epoch."""
     torch.manual_seed(0)
-    Xs, Xt = torch.as_tensor(Xs), torch.as_tensor(Xt)
-    ys = torch.as_tensor(ys)
+    Xs, ys, Xt = (torch.as_tensor(part) for part in (draw.Xs, draw.ys, draw.Xt))
     backbone = nn.Sequential(
         nn.Linear(N_FEATURES, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU()
     )
@@ -56,12 +57,12 @@ def bare_loop(Xs, ys, Xt, n_epochs, optimizer):
     n_batches = math.ceil(N_ROWS / BATCH_SIZE)
     edges = [i * N_ROWS // n_batches for i in range(n_batches + 1)]
     step = 0
-    for _ in range(n_epochs):
+    for _ in range(N_EPOCHS):
         order_s, order_t = torch.randperm(N_ROWS), torch.randperm(N_ROWS)
         shuffled_s, shuffled_y, shuffled_t = Xs[order_s], ys[order_s], Xt[order_t]
         losses = []
         for a, b in pairwise(edges):
-            p = step / (n_epochs * n_batches)
+            p = step / (N_EPOCHS * n_batches)
             step += 1
             lam = 2 / (1 + math.exp(-10 * p)) - 1
             for group in optimiser.param_groups:
@@ -81,51 +82,73 @@ def bare_loop(Xs, ys, Xt, n_epochs, optimizer):
     return np.mean(losses, axis=0)
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--repeats", type=int, default=9)
-    arguments.add_argument("--epochs", type=int, default=3)
-    arguments.add_argument("--optimizer", choices=["adam", "sgd"], default="adam")
-    options = arguments.parse_args()
-    torch.set_num_threads(1)
-
-    rng = np.random.default_rng(0)
+def draw(seed=0):
+    rng = np.random.default_rng(seed)
     Xs = rng.normal(size=(N_ROWS, N_FEATURES)).astype(np.float32)
     ys = (Xs[:, 0] > 0).astype(int)
     Xt = (Xs + 0.5).astype(np.float32)
-    model = DANN(
+    return Draw(Xs, ys, Xt, None, Xt, ys)
+
+
+def ours(optimizer):
+    return DANN(
         hidden_layer_sizes=(WIDTH, WIDTH),
         discriminator_layer_sizes=(WIDTH,),
-        optimizer=options.optimizer,
+        optimizer=optimizer,
         lr=LR,
         lr_schedule="decay",
         batch_size=BATCH_SIZE,
-        max_epochs=options.epochs,
+        max_epochs=N_EPOCHS,
         random_state=0,
     )
 
-    def ours():
-        epoch = model.fit(Xs, ys, Xt).history_[-1]
-        return [epoch[k] for k in ("train_loss", "task_loss", "domain_loss", "domain_accuracy")]
 
-    def bare():
-        return bare_loop(Xs, ys, Xt, options.epochs, options.optimizer)
+def last_epoch(model, draw):
+    """Return the values of the last epoch, of our network or those that the bare loop returns."""
+    if isinstance(model, DANN):
+        epoch = model.history_[-1]
+        model = [epoch[k] for k in ("train_loss", "task_loss", "domain_loss", "domain_accuracy")]
+    return dict(zip(VALUES, model))
 
-    print("                  loss   task  domain  accuracy   (means of the last epoch)")
-    for name, run in (("skdtl", ours), ("bare loop", bare)):  # also warms both up
-        print(f"{name:>14}" + "".join(f"{value:8.3f}" for value in run()))
-    seconds = {ours: [], bare: []}
-    for repeat in range(options.repeats):
-        for run in (ours, bare) if repeat % 2 else (bare, ours):
-            start = time.process_time()
-            run()
-            seconds[run].append((time.process_time() - start) / options.epochs)
-    ratios = sorted(a / b for a, b in zip(seconds[ours], seconds[bare]))
-    print(f"skdtl {statistics.median(seconds[ours]):.4f} s CPU per epoch (all of fit)")
-    print(f"bare  {statistics.median(seconds[bare]):.4f} s CPU per epoch")
-    print(f"ratio {statistics.median(ratios):.3f} (from {ratios[0]:.3f} to {ratios[-1]:.3f})")
-    print(f"ratio of the fastest runs {min(seconds[ours]) / min(seconds[bare]):.3f}")
 
+TASKS = [
+    Task(
+        optimizer,
+        draw,
+        {
+            "skdtl": ours(optimizer),
+            "bare loop": Method(fit=lambda _, draw, name=optimizer: bare_loop(draw, name)),
+        },
+        last_epoch,
+        turns=9,
+        warm_up=draw,
+    )
+    for optimizer in ("adam", "sgd")
+]
+
+
+def epochs(lines):
+    def seconds(method, task):
+        return f"{np.median(lines.seconds(task, method)) / N_EPOCHS:.3f}"
+
+    def both(value, task):
+        return ", ".join(f"{lines.scores(task, m, value)[0]:.3f}" for m in ("skdtl", "bare loop"))
+
+    return table(
+        [task.name for task in TASKS],
+        {
+            "optimizer": str,
+            "skdtl, s": partial(seconds, "skdtl"),
+            "bare loop, s": partial(seconds, "bare loop"),
+            "skdtl / bare": lambda task: ratio(
+                *(lines.seconds(task, method) for method in ("skdtl", "bare loop"))
+            ),
+            **{f"{value}, skdtl and bare": partial(both, value) for value in VALUES},
+        },
+    )
+
+
+BENCHMARK = Benchmark(__file__, __doc__, TASKS, {"table": epochs}, packages=("torch", "skorch"))
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -1,60 +1,47 @@
 """Several sources: do more of them help, and how fast is a new target adapted to?
 
-Reads the folder that SKDTL_DATA names; writes benchmarks/results/multi_source.md. The two claims of
-Yao and Doretto (2010) are measured on made-up sources and on four hospitals, each of which is the
-target once. Settings are the same everywhere.
+The two claims of Yao and Doretto (2010) are measured on made-up sources and on four hospitals, each
+of which is the target once. Scores in %, mean ± standard error over seeds; 20 labelled target rows,
+at most 20 rounds, the same base learner for every method. TrAdaBoost takes all sources for one;
+"uniform weights" is MultiSourceTrAdaBoost(initial_weights="uniform"). Settings are the same
+everywhere. Reads the folder that SKDTL_DATA names.
 
     SKDTL_DATA=... make benchmark-multi_source
-"""
 
-from __future__ import annotations
+## More sources: made-up concepts
 
-import time
-from itertools import combinations
-from pathlib import Path
+Each source has 100 rows of 5 features and a linear concept, at a random angle to the target's, with
+5 % of the labels wrong. Base learner: logistic regression. Accuracy on 1000 other target rows, 30
+seeds.
 
-import numpy as np
-from sklearn.base import clone
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import train_test_split
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
+Angles from 0° to 180°: half of the sources contradict the target on average.
 
-from skdtl import (
-    MultiSourceTrAdaBoost,
-    SourceOnly,
-    TargetOnly,
-    TaskTrAdaBoost,
-    TrAdaBoost,
-    stack,
-)
-from skdtl.datasets import load_heart_disease
+{contradicting}
 
-RESULTS = Path(__file__).parent / "results" / "multi_source.md"
-SEEDS = range(10)
-MADE_UP_SEEDS = range(30)
-N_LABELLED = 20
-N_ROUNDS = 20
-NAMES = ("MultiSourceTrAdaBoost", "TaskTrAdaBoost")
-UNIFORM = "MultiSource..., uniform weights"
-POOLED = "TrAdaBoost, pooled sources"
-HOSPITALS = ("cleveland", "hungarian", "switzerland", "va")
+Angles from 0° to 90°: the sources' mean is the target's concept.
 
-SPEED_COLUMNS = (
-    "sources",
-    "rows each",
-    "base learner",
-    "MultiSourceTrAdaBoost.fit",
-    "TrAdaBoost.fit, pooled",
-    "TaskTrAdaBoost.fit",
-    "TaskTrAdaBoost.fit_target",
-    "fit / fit_target",
-)
+{agreeing}
 
-REMARKS = """\
+## More sources: heart disease in four hospitals
+
+Balanced accuracy over the rows of the target hospital that were not labelled; 10 stratified draws
+of the 20 labelled ones. With one or two sources, the mean over all choices of them. Gaps are filled
+with medians and columns standardised over all training rows. Base learner: logistic regression.
+
+Mean over the four targets:
+
+{hospitals}
+
+Each target, all three other hospitals as sources:
+
+{each_hospital}
+
+## A new target: fit_target against a refit
+
+CPU milliseconds, median of 5 fits in turn in one process.
+
+{speed}
+
 ## What the numbers say
 
 * More sources help on the made-up concepts, as the paper claims: TaskTrAdaBoost gains most, since
@@ -86,21 +73,60 @@ REMARKS = """\
   phase I of TaskTrAdaBoost runs up to 20 rounds for each source.
 """
 
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import combinations, product
+from typing import Any
 
-def methods(base):
-    """Return every method with the same base learner."""
-    return {
-        "MultiSourceTrAdaBoost": MultiSourceTrAdaBoost(base, n_estimators=N_ROUNDS),
-        "TaskTrAdaBoost": TaskTrAdaBoost(base, n_estimators=N_ROUNDS),
-        UNIFORM: MultiSourceTrAdaBoost(base, n_estimators=N_ROUNDS, initial_weights="uniform"),
-        POOLED: TrAdaBoost(base, n_estimators=N_ROUNDS),
-        "SourceOnly": SourceOnly(base),
-        "TargetOnly": TargetOnly(base),
-    }
+import numpy as np
+from _harness import (
+    Benchmark,
+    Draw,
+    Method,
+    Task,
+    balanced_accuracy,
+    percent,
+    stacked,
+    table,
+)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from skdtl import MultiSourceTrAdaBoost, SourceOnly, TargetOnly, TaskTrAdaBoost, TrAdaBoost
+from skdtl.datasets import load_heart_disease
+
+N_LABELLED, N_ROUNDS = 20, 20
+MULTI, MANY = "MultiSourceTrAdaBoost", "TaskTrAdaBoost"
+POOLED = "TrAdaBoost, pooled sources"
+HOSPITALS = ("cleveland", "hungarian", "switzerland", "va")
 
 
-def made_up(seed, n_sources, widest, *, n_source=100, n_features=5, noise=0.05):
-    """Return sources whose concepts deviate from the target's by up to ``widest`` degrees.
+def method(cls, **options):
+    return Method(partial(cls, **options), stacked)
+
+
+METHODS = {
+    MULTI: method(MultiSourceTrAdaBoost, n_estimators=N_ROUNDS),
+    MANY: method(TaskTrAdaBoost, n_estimators=N_ROUNDS),
+    "MultiSource..., uniform weights": method(
+        MultiSourceTrAdaBoost, n_estimators=N_ROUNDS, initial_weights="uniform"
+    ),
+    POOLED: method(TrAdaBoost, n_estimators=N_ROUNDS),
+    "SourceOnly": method(SourceOnly),
+    "TargetOnly": method(TargetOnly),
+}
+LINEAR = LogisticRegression()
+
+
+# -- made-up sources -------------------------------------------------------------------------------
+
+
+def made_up(n_sources, widest, seed, *, n_source=100, n_features=5, noise=0.05):
+    """Draw sources whose concepts deviate from the target's by up to ``widest`` degrees.
 
     Each concept is a direction; a label says on which side of its plane a row is, and is wrong with
     probability ``noise``, but for the test rows.
@@ -123,61 +149,58 @@ def made_up(seed, n_sources, widest, *, n_source=100, n_features=5, noise=0.05):
         angle = np.deg2rad(rng.uniform(0, widest))
         Xs.append(rng.normal(size=(n_source, n_features)))
         ys.append(labels(Xs[-1], np.cos(angle) * concept + np.sin(angle) * other))
-    return Xs, ys, Xt, yt, X_test, y_test
+    return drawn(Xs, ys, Xt, yt, X_test, y_test)
 
 
-def fit(model, Xs, ys, Xt, yt, seed):
-    X, y, domain = stack(Xs, ys, Xt, yt)
-    model = clone(model)
-    if "random_state" in model.get_params():
-        model.set_params(random_state=seed)
-    return model.fit(X, y, sample_domain=domain)
+def drawn(Xs, ys, *target):
+    ids = np.repeat(np.arange(1, len(ys) + 1), [len(y) for y in ys])
+    return Draw(np.concatenate(Xs), np.concatenate(ys), *target, source_ids=ids)
 
 
-def mean_and_error(values, form=".1f"):
-    values = 100 * np.asarray(values)
-    return f"{values.mean():{form}} ± {values.std(ddof=1) / np.sqrt(len(values)):.1f}"
+NUMBERS = (1, 2, 4, 8)
+MADE_UP = [
+    Task(
+        f"0° to {widest}°: {n} sources",
+        partial(made_up, n, widest),
+        METHODS,
+        setting=LINEAR,
+        seeds=30,
+    )
+    for widest, n in product((180, 90), NUMBERS)
+]
 
 
-def table(header, found):
-    """Return a Markdown table of {row: {column: [score for each seed]}}."""
-    columns = list(next(iter(found.values())))
-    lines = ["| " + " | ".join([header, *columns]) + " |", "|---" * (len(columns) + 1) + "|"]
-    for row, scores in found.items():
-        cells = [mean_and_error(scores[column]) for column in columns]
-        lines.append("| " + " | ".join([str(row), *cells]) + " |")
-    return lines
+def of_angles(widest, lines):
+    return with_gains(NUMBERS, lambda n, name: lines.scores(f"0° to {widest}°: {n} sources", name))
 
 
-def gains(found):
-    """Return what is gained, seed by seed: most sources over fewest, and over pooling."""
-    fewest, most = min(found), max(found)
-    lines = []
-    for name in NAMES:
+def with_gains(numbers, scores):
+    """Return a table of scores by the number of sources, and what is gained, seed by seed."""
+    fewest, most = numbers[0], numbers[-1]
+
+    def gains(name):
         pairs = (
-            (f"{most} sources over {fewest}", found[most][name], found[fewest][name]),
-            ("over pooled TrAdaBoost", *(found[most][n] for n in (name, POOLED))),
-            ("over TargetOnly", *(found[most][n] for n in (name, "TargetOnly"))),
+            (f"{most} sources over {fewest}", scores(fewest, name)),
+            ("over pooled TrAdaBoost", scores(most, POOLED)),
+            ("over TargetOnly", scores(most, "TargetOnly")),
         )
-        words = [
-            f"{what} {mean_and_error(np.subtract(high, low), '+.1f')}" for what, high, low in pairs
-        ]
-        lines.append(f"* Paired gains of {name}: " + "; ".join(words) + ".")
-    return lines
+        words = [f"{what} {percent(scores(most, name) - low, sign='+')}" for what, low in pairs]
+        return f"* Paired gains of {name}: {'; '.join(words)}."
+
+    return "\n".join([by_method("sources", numbers, scores), "", gains(MULTI), gains(MANY)])
 
 
-def on_made_up_sources(base, widest):
-    """Return {number of sources: {method: [accuracy for each seed]}}."""
-    found = {}
-    for n_sources in (1, 2, 4, 8):
-        scores = found[n_sources] = {name: [] for name in methods(base)}
-        for seed in MADE_UP_SEEDS:
-            *data, X_test, y_test = made_up(seed, n_sources, widest)
-            for name, model in methods(base).items():
-                scores[name].append(fit(model, *data, seed).score(X_test, y_test))
-    return found
+def by_method(corner, rows, scores):
+    def cell(name, row):
+        return percent(scores(row, name))
+
+    return table(rows, {corner: str, **{name: partial(cell, name) for name in METHODS}})
 
 
+# -- hospitals -------------------------------------------------------------------------------------
+
+
+@lru_cache
 def hospitals():
     """Return {hospital: (X, y)}."""
     tables = {}
@@ -187,136 +210,129 @@ def hospitals():
     return tables
 
 
-def on_hospitals(base):
-    """Return {(target, number of sources): {method: [balanced accuracy for each seed]}}.
-
-    For fewer sources than three each seed's score is the mean over all choices of them.
-    """
-    tables, found = hospitals(), {}
-    for target in HOSPITALS:
-        X, y = tables[target]
-        others = [name for name in HOSPITALS if name != target]
-        for n_sources in (1, 2, 3):
-            scores = found[target, n_sources] = {name: [] for name in methods(base)}
-            for seed in SEEDS:
-                labelled, rest = train_test_split(
-                    np.arange(len(y)), train_size=N_LABELLED, stratify=y, random_state=seed
-                )
-                for name, model in methods(base).items():
-                    values = []
-                    for chosen in combinations(others, n_sources):
-                        Xs, ys = zip(*(tables[source] for source in chosen))
-                        scaler = make_pipeline(
-                            SimpleImputer(strategy="median", keep_empty_features=True),
-                            StandardScaler(),
-                        ).fit(np.concatenate([*Xs, X[labelled]]))
-                        Xs, Xt = [scaler.transform(rows) for rows in Xs], scaler.transform(X)
-                        fitted = fit(model, Xs, list(ys), Xt[labelled], y[labelled], seed)
-                        values.append(balanced_accuracy_score(y[rest], fitted.predict(Xt[rest])))
-                    scores[name].append(np.mean(values))
-    return found
+def of_hospital(target, sources, seed):
+    tables = hospitals()
+    X, y = tables[target]
+    few, rest = train_test_split(
+        np.arange(len(y)), train_size=N_LABELLED, stratify=y, random_state=seed
+    )
+    Xs, ys = zip(*(tables[source] for source in sources))
+    scaler = make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
+    ).fit(np.concatenate([*Xs, X[few]]))
+    Xs, X = [scaler.transform(rows) for rows in Xs], scaler.transform(X)
+    return drawn(Xs, ys, X[few], y[few], X[rest], y[rest])
 
 
-def cpu(function, times):
-    started = time.process_time()
-    for _ in range(times):
-        function()
-    return (time.process_time() - started) / times
-
-
-def speed(base, n_sources, n_source):
-    """Return the CPU seconds of a fit of each method and of fit_target, in turn in one process."""
-    Xs, ys, Xt, yt, *_ = made_up(0, n_sources, 180, n_source=n_source)
-    X, y, domain = stack(Xs, ys, Xt, yt)
-    tried = methods(base)
-    multi, task, pooled = (tried[name] for name in (*NAMES, POOLED))
-    seconds = []
-    for _ in range(3):
-        fits = [
-            cpu(lambda m=model: m.fit(X, y, sample_domain=domain), 1)
-            for model in (multi, pooled, task)
-        ]
-        seconds.append([*fits, cpu(lambda: task.fit_target(Xt, yt), 5)])
-    return np.median(seconds, axis=0)
-
-
-def main():
-    started = time.process_time()
-    linear = LogisticRegression()
-    lines = [
-        "# Several sources",
-        "",
-        "`SKDTL_DATA=... make benchmark-multi_source`",
-        "",
-        "In %, mean ± standard error over seeds; "
-        f"{N_LABELLED} labelled target rows, at most {N_ROUNDS} rounds, the same base learner for "
-        'every method. TrAdaBoost takes all sources for one; "uniform weights" is '
-        'MultiSourceTrAdaBoost(initial_weights="uniform").',
-        "",
-        "## More sources: made-up concepts",
-        "",
-        "Each source has 100 rows of 5 features and a linear concept, at a random angle to the "
-        "target's, with 5 % of the labels wrong. Base learner: logistic regression. Accuracy on "
-        f"1000 other target rows, {len(MADE_UP_SEEDS)} seeds.",
+CHOICES = {
+    (target, n): [
+        (f"{target} from {', '.join(sources)}", sources)
+        for sources in combinations([name for name in HOSPITALS if name != target], n)
     ]
-    for widest, words in (
-        (180, "Angles from 0° to 180°: half of the sources contradict the target on average."),
-        (90, "Angles from 0° to 90°: the sources' mean is the target's concept."),
-    ):
-        found = on_made_up_sources(linear, widest)
-        lines += ["", words, "", *table("sources", found), "", *gains(found)]
-        print("\n".join(lines[-7:]), flush=True)
-    found = on_hospitals(linear)
-    over_targets = {
-        n: {
-            name: np.mean([found[target, n][name] for target in HOSPITALS], axis=0)
-            for name in methods(linear)
-        }
-        for n in (1, 2, 3)
-    }
-    lines += [
-        "",
-        "## More sources: heart disease in four hospitals",
-        "",
-        "Balanced accuracy over the rows of the target hospital that were not labelled; "
-        f"{len(SEEDS)} stratified draws of the {N_LABELLED} labelled ones. With one or two "
-        "sources, the mean over all choices of them. Gaps are filled with medians and columns "
-        "standardised over all training rows. Base learner: logistic regression.",
-        "",
-        "Mean over the four targets:",
-        "",
-        *table("sources", over_targets),
-        "",
-        *gains(over_targets),
-        "",
-        "Each target, all three other hospitals as sources:",
-        "",
-        *table("target", {target: found[target, 3] for target in HOSPITALS}),
-    ]
-    print("\n".join(lines[-14:]), flush=True)
-    lines += [
-        "",
-        "## A new target: fit_target against a refit",
-        "",
-        "CPU milliseconds, median of 3 fits in turn in one process.",
-        "",
-        "| " + " | ".join(SPEED_COLUMNS) + " |",
-        "|---" * len(SPEED_COLUMNS) + "|",
-    ]
-    for n_sources, n_source in ((3, 300), (3, 3000), (10, 3000)):
-        for words, base in (
-            ("logistic regression", linear),
-            ("tree of depth 3", DecisionTreeClassifier(max_depth=3)),
-        ):
-            costs = speed(base, n_sources, n_source)
-            cells = [f"{1000 * seconds:.1f}" for seconds in costs]
-            ratio = costs[2] / costs[3]
-            row = [str(n_sources), str(n_source), words, *cells, f"{ratio:.0f}"]
-            lines.append("| " + " | ".join(row) + " |")
-            print(lines[-1], flush=True)
-    RESULTS.write_text("\n".join(lines) + "\n\n" + REMARKS, encoding="utf-8")
-    print(f"{time.process_time() - started:.0f} s CPU, written to {RESULTS}")
+    for target, n in product(HOSPITALS, (1, 2, 3))
+}
+OF_HOSPITALS = [
+    Task(name, partial(of_hospital, target, sources), METHODS, balanced_accuracy, LINEAR, seeds=10)
+    for (target, _), choices in CHOICES.items()
+    for name, sources in choices
+]
 
+
+def over_choices(lines, target, n, name):
+    return np.mean([lines.scores(task, name) for task, _ in CHOICES[target, n]], axis=0)
+
+
+def of_hospitals(lines):
+    def scores(n, name):
+        return np.mean([over_choices(lines, target, n, name) for target in HOSPITALS], axis=0)
+
+    return with_gains((1, 2, 3), scores)
+
+
+def each_hospital(lines):
+    return by_method("target", HOSPITALS, lambda target, name: over_choices(lines, target, 3, name))
+
+
+# -- a new target ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Fitted(Draw):
+    """Rows with a model that knows the sources."""
+
+    model: Any = None
+
+
+def with_model(base, n_sources, n_source, seed):
+    draw = made_up(n_sources, 180, seed, n_source=n_source)
+    model = stacked(TaskTrAdaBoost(base, n_estimators=N_ROUNDS), draw)
+    return Fitted(**vars(draw), model=model)
+
+
+def new_target(model, draw):
+    return draw.model.fit_target(draw.Xt, draw.yt)
+
+
+FITS = {
+    "MultiSourceTrAdaBoost.fit": METHODS[MULTI],
+    "TrAdaBoost.fit, pooled": METHODS[POOLED],
+    "TaskTrAdaBoost.fit": METHODS[MANY],
+    "TaskTrAdaBoost.fit_target": Method(fit=new_target),
+}
+LEARNERS = {
+    "logistic regression": LINEAR,
+    "tree of depth 3": DecisionTreeClassifier(max_depth=3),
+}
+SIZES = list(product(((3, 300), (3, 3000), (10, 3000)), LEARNERS))
+
+
+def sized(size):
+    (n_sources, n_source), learner = size
+    return f"{n_sources} sources of {n_source} rows, {learner}"
+
+
+SPEED = [
+    Task(
+        sized(((n, rows), learner)),
+        partial(with_model, LEARNERS[learner], n, rows),
+        FITS,
+        setting=LEARNERS[learner],
+        turns=5,
+    )
+    for (n, rows), learner in SIZES
+]
+
+
+def speed(lines):
+    def seconds(name, size):
+        return np.median(lines.seconds(sized(size), name))
+
+    def refits(size):
+        fit, fit_target = (
+            seconds(f"TaskTrAdaBoost.{part}", size) for part in ("fit", "fit_target")
+        )
+        return f"{fit / fit_target:.0f}"
+
+    return table(
+        SIZES,
+        {
+            "sources": lambda size: size[0][0],
+            "rows each": lambda size: size[0][1],
+            "base learner": lambda size: size[1],
+            **{name: lambda size, name=name: f"{1000 * seconds(name, size):.1f}" for name in FITS},
+            "fit / fit_target": refits,
+        },
+    )
+
+
+TABLES = {
+    "contradicting": partial(of_angles, 180),
+    "agreeing": partial(of_angles, 90),
+    "hospitals": of_hospitals,
+    "each_hospital": each_hospital,
+    "speed": speed,
+}
+BENCHMARK = Benchmark(__file__, __doc__, MADE_UP + OF_HOSPITALS + SPEED, TABLES)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

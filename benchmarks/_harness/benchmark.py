@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 
 import joblib
@@ -36,7 +37,8 @@ class Benchmark:
     pictures : dict of str to callable
         Files in ``results``, and what draws them, given the lines and the path.
     packages : sequence of str
-        Whose versions are noted, beyond scikit-learn and what it stands on.
+        What the methods need beyond scikit-learn: it is imported before the first fit, and its
+        versions are noted.
     """
 
     def __init__(
@@ -129,38 +131,34 @@ class Benchmark:
         return found
 
     def run(self, lines, keys, n_jobs=1):
-        """Do some fits and yield their lines as they come."""
+        """Do some fits, add their lines, and yield them as they come."""
         made_by = versions(self.packages)
         lines.drop(keys)
         lines.write(self.keys())
-        alone = [key for key in keys if not self._must_be_alone(key)]
-        if n_jobs > 1:
-            parallel = joblib.Parallel(n_jobs, return_as="generator_unordered")
-            jobs = (
-                joblib.delayed(fit)(self.name, self.tasks[task], name, repetition)
-                for task, name, repetition in alone
-            )
-            for line in parallel(jobs):
-                lines.add(line, made_by)
-                yield line
-            keys = [key for key in keys if self._must_be_alone(key)]
-        warmed = set()
-        for key in keys:
-            if not self._wanted(key, lines):
-                continue
-            task, name, repetition = key
-            if self.tasks[task].isolated:
-                line = fit_apart(self.path, self.tasks[task], name, repetition)
-            else:
-                warm_up = key[:2] not in warmed
-                line = fit(self.name, self.tasks[task], name, repetition, warm_up=warm_up)
-                warmed.add(key[:2])
+        at_once = [key for key in keys if n_jobs > 1 and self.tasks[key[0]].may_run_at_once]
+        parallel = joblib.Parallel(n_jobs, return_as="generator_unordered")
+        jobs = (joblib.delayed(fit)(*self._job(key)) for key in at_once)
+        others = (key for key in keys if key not in set(at_once))
+        for line in chain(parallel(jobs), self._in_turn(others, lines)):
             lines.add(line, made_by)
             yield line
 
-    def _must_be_alone(self, key):
-        task = self.tasks[key[0]]
-        return task.isolated or task.turns > 0 or task.when is not None
+    def _in_turn(self, keys, lines):
+        """Do one fit after the other, which may depend on lines so far."""
+        warm = set()
+        for key in keys:
+            if not self._wanted(key, lines):
+                continue
+            if self.tasks[key[0]].isolated:
+                python = self.tasks[key[0]].method(key[1]).python
+                yield fit_apart(self.path, *key, python=python)
+            else:
+                yield fit(*self._job(key), warm_up=key[:2] not in warm)
+                warm.add(key[:2])
+
+    def _job(self, key):
+        task, name, repetition = key
+        return self.name, self.tasks[task], name, repetition, self.packages
 
     # -- the command line --------------------------------------------------------------------------
 
@@ -169,8 +167,7 @@ class Benchmark:
         options = self._options(arguments)
         if options.fit:
             task, name, repetition = options.fit
-            line = fit(self.name, self.tasks[task], name, int(repetition), warm_up=True)
-            print(json.dumps(line))
+            print(json.dumps(fit(*self._job((task, name, int(repetition))), warm_up=True)))
             return
         lines = Lines(options.lines or self.lines_file)
         if options.list:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import inspect
@@ -20,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from .fits import Failed
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "skdtl")
+MODULES = {"pot": "ot"}  # where the name differs
 ENOUGH = 2.0  # seconds after which a short fit is not repeated any more
 
 
@@ -62,14 +64,20 @@ def available(method) -> bool:
 
 
 def versions(packages=()) -> dict:
-    """Return the versions of Python and packages, where these are installed."""
+    """Return the versions of Python and of packages, those that are installed."""
     found = {"python": sys.version.split()[0]}
     for name in (*PACKAGES, *packages):
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
+
+
+@functools.cache
+def load(packages):
+    """Import packages, those that are installed: that is no cost of the first fit with them."""
+    for name in packages:
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(MODULES.get(name, name).replace("-", "_"))
 
 
 # -- a fit -----------------------------------------------------------------------------------------
@@ -84,7 +92,7 @@ def _drawn(script, name, seed):
 _DRAWS = {}
 
 
-def fit(script, task, name, repetition, *, warm_up=False) -> dict:
+def fit(script, task, name, repetition, packages=(), *, warm_up=False) -> dict:
     """Fit a method once and return its line.
 
     Parameters
@@ -96,9 +104,12 @@ def fit(script, task, name, repetition, *, warm_up=False) -> dict:
         The method.
     repetition : int
         The seed or the turn.
+    packages : tuple of str
+        What is imported before.
     warm_up : bool
         Fit to the rows that are there for this before.
     """
+    load(packages)
     method, seed = task.method(name), 0 if task.turns else repetition
     line = {"task": task.name, "method": name, "turn" if task.turns else "seed": repetition}
     line |= settings(task, name)
@@ -150,10 +161,9 @@ def _rounded(seconds):
     return float(f"{seconds:.4g}")
 
 
-def fit_apart(path, task, name, repetition) -> dict:
+def fit_apart(path, task, name, repetition, python=None) -> dict:
     """Fit in a process of its own, which runs the script for this one line."""
-    python = task.method(name).python or sys.executable
-    command = [python, str(path), "--fit", task.name, name, str(repetition)]
+    command = [python or sys.executable, str(path), "--fit", task, name, str(repetition)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 

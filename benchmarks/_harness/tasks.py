@@ -107,3 +107,8 @@ class Task:
     def repetitions(self) -> int:
         """How many seeds or turns."""
         return self.turns or self.seeds
+
+    @property
+    def may_run_at_once(self) -> bool:
+        """Whether fits may run side by side: no cost is compared, none waits for another."""
+        return not (self.turns or self.isolated or self.when)
