@@ -38,6 +38,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._arrays import alike
 from ._constraints import HasMethod, check_params
 from .domains import check_sample_domain, is_missing_label, label_column, tidy_labels
 
@@ -284,6 +285,8 @@ class TransferEstimator(BaseEstimator):
                 hidden = hide_target_labels or needs.target_labels == "ignored"
                 yt = None if hidden else _labels_or_none(yt, "yt", "Xt", _num_samples(Xt))
                 target_ids = np.full(_num_samples(Xt), -1)
+            if not no_source and not no_target:
+                Xs, Xt = alike(Xs, Xt)
         if hide_target_labels or needs.target_labels == "ignored":
             yt = None
 

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.linear_model import LogisticRegression
 
+from ._arrays import join_rows
 from ._constraints import OneOf
 from .base import DelegatingEstimator, Domain, TransferTags, one_class_message
-from .domains import join_rows
 
 __all__ = ["Pooled", "SourceOnly", "TargetOnly"]
 

@@ -11,10 +11,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import gen_batches
 
-from .kernels import _stack_rows, kernel_gamma, kernel_matrix
+from ._arrays import join_rows
+from .kernels import kernel_gamma, kernel_matrix
 
 __all__ = ["mmd2", "proxy_a_distance"]
+
+# Kernel values that are held at a time: 32 MB in double precision.
+_BLOCK = 2**22
 
 
 def mmd2(
@@ -76,7 +81,7 @@ def mmd2(
     9.0
     """
     if kernel in ("rbf", "poly", "laplacian"):
-        gamma = kernel_gamma(_stack_rows(Xs, Xt), kernel, gamma)
+        gamma = kernel_gamma(join_rows(Xs, Xt), kernel, gamma)
     parameters: dict[str, Any] = {
         "kernel": kernel,
         "gamma": gamma,
@@ -84,7 +89,7 @@ def mmd2(
         "coef0": coef0,
     }
     within = [_mean_within(X, biased, **parameters) for X in (Xs, Xt)]
-    between = kernel_matrix(Xs, Xt, **parameters).mean(dtype=np.float64)
+    between = _sums(Xs, Xt, **parameters)[0] / (Xs.shape[0] * Xt.shape[0])
     return float(sum(within) - 2 * between)
 
 
@@ -93,10 +98,21 @@ def _mean_within(X, biased: bool, **parameters) -> float:
     n = X.shape[0]
     if not biased and n < 2:
         raise ValueError("The unbiased MMD² needs at least 2 rows in each sample; one has 1.")
-    K = kernel_matrix(X, **parameters)
-    if biased:
-        return K.mean(dtype=np.float64)
-    return (K.sum(dtype=np.float64) - np.trace(K, dtype=np.float64)) / (n * (n - 1))
+    total, trace = _sums(X, X, **parameters)
+    return total / n**2 if biased else (total - trace) / (n * (n - 1))
+
+
+def _sums(X, Y, **parameters) -> tuple[float, float]:
+    """Return the sum of the kernel over all pairs, and over those of rows of the same number."""
+    total = trace = 0.0
+    # In blocks: for twenty thousand rows the whole matrix would take 3 GB.
+    for rows in gen_batches(X.shape[0], max(1, _BLOCK // Y.shape[0])):
+        # A kernel may be exact on the diagonal where it knows that both rows are one.
+        both = X if rows == slice(0, X.shape[0]) else X[rows]
+        K = kernel_matrix(both, Y, **parameters)
+        total += K.sum(dtype=np.float64)
+        trace += np.trace(K, offset=rows.start, dtype=np.float64)
+    return total, trace
 
 
 def proxy_a_distance(Xs, Xt, *, cv: int = 5, random_state=None) -> float:
@@ -154,7 +170,7 @@ def proxy_a_distance(Xs, Xt, *, cv: int = 5, random_state=None) -> float:
     n_s, n_t = Xs.shape[0], Xt.shape[0]
     if min(n_s, n_t) < 2:
         raise ValueError("The proxy A-distance needs at least 2 rows in each sample; one has 1.")
-    X, from_target = _stack_rows(Xs, Xt), np.repeat([0, 1], [n_s, n_t])
+    X, from_target = join_rows(Xs, Xt), np.repeat([0, 1], [n_s, n_t])
     classifier = make_pipeline(
         StandardScaler(with_mean=not scipy.sparse.issparse(X)),
         LogisticRegression(class_weight="balanced", max_iter=1000),

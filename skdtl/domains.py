@@ -120,23 +120,6 @@ def check_sample_domain(sample_domain, n_rows: int) -> np.ndarray:
     return integers
 
 
-def join_rows(first, second):
-    """Put the rows of two arrays or CSR arrays below each other.
-
-    Parameters
-    ----------
-    first, second : ndarray or sparse array of shapes (n_1, n_features) and (n_2, n_features)
-        Rows of two domains.
-
-    Returns
-    -------
-    X : ndarray or sparse array of shape (n_1 + n_2, n_features)
-    """
-    if sp.issparse(first) or sp.issparse(second):
-        return sp.csr_array(sp.vstack([first, second], format="csr"))
-    return np.concatenate([first, second])
-
-
 def _is_domain_code(code) -> bool:
     return (
         isinstance(code, (int, float))

@@ -8,18 +8,20 @@ import numpy as np
 import scipy.sparse
 from scipy.spatial.distance import squareform
 from sklearn.metrics.pairwise import (
-    euclidean_distances,
     laplacian_kernel,
     linear_kernel,
     manhattan_distances,
     polynomial_kernel,
-    rbf_kernel,
 )
 from sklearn.utils import gen_batches
+
+from ._arrays import join_rows, rounding, spread_rows, squared_distances
 
 __all__ = ["KERNELS", "kernel_gamma", "kernel_matrix"]
 
 KERNELS = ("linear", "rbf", "poly", "laplacian")
+# Rows whose distances give the median where there are more: 48 MB for all pairs.
+_MEDIAN_ROWS = 2000
 
 
 def kernel_matrix(
@@ -72,7 +74,7 @@ def kernel_matrix(
     if Y is None:
         Y = X
     if isinstance(gamma, str) and kernel in ("rbf", "poly", "laplacian"):
-        gamma = kernel_gamma(X if Y is X else _stack_rows(X, Y), kernel, gamma)
+        gamma = kernel_gamma(X if Y is X else join_rows(X, Y), kernel, gamma)
     if callable(kernel):
         K = np.asarray(kernel(X, Y))
         if K.shape != (X.shape[0], Y.shape[0]):
@@ -84,7 +86,9 @@ def kernel_matrix(
     elif kernel == "linear":
         K = linear_kernel(X, Y)
     elif kernel == "rbf":
-        K = rbf_kernel(X, Y, gamma=gamma)
+        K = squared_distances(X, None if Y is X else Y)
+        K *= -float(gamma)
+        np.exp(K, out=K)
     elif kernel == "poly":
         K = polynomial_kernel(X, Y, gamma=gamma, degree=degree, coef0=coef0)
     elif kernel == "laplacian":
@@ -121,6 +125,11 @@ def kernel_gamma(X, kernel: str = "rbf", gamma: float | str = "scale") -> float:
     ValueError
         For "median" with the kernel "poly", which knows no distances.
 
+    Notes
+    -----
+    Of more than 2000 rows some, spread over all of them and the same ones whatever their order,
+    stand for all in "median", so that memory does not grow with the number of pairs.
+
     References
     ----------
     "median": A. Gretton, K. Borgwardt, M. Rasch, B. Schölkopf, A. Smola, "A kernel two-sample
@@ -143,9 +152,9 @@ def kernel_gamma(X, kernel: str = "rbf", gamma: float | str = "scale") -> float:
         variance = _variance(parts)
         scale = n_features * (np.sqrt(variance) if kernel == "laplacian" else variance)
     elif gamma == "median" and kernel == "laplacian":
-        scale = _median_distance(manhattan_distances(X))
+        scale = _median_distance(manhattan_distances(_some_rows(X)))
     elif gamma == "median" and kernel == "rbf":
-        scale = 2 * _median_distance(euclidean_distances(X)) ** 2
+        scale = 2 * _median_distance(np.sqrt(squared_distances(_some_rows(X)))) ** 2
     else:
         raise ValueError(
             f"gamma={gamma!r} is no rule for the kernel {kernel!r}: use a number, 'scale', 'auto' "
@@ -155,32 +164,35 @@ def kernel_gamma(X, kernel: str = "rbf", gamma: float | str = "scale") -> float:
 
 
 def _variance(parts) -> float:
-    """Return the variance of all entries of all parts."""
+    """Return the variance of all entries of all parts; 0 where it is rounding error."""
     sizes = np.array([part.shape[0] for part in parts], dtype=float)
+    n_terms = int(sizes.sum()) + parts[0].shape[1]
     sizes /= sizes.sum()
     means = np.array([float(part.mean(dtype=np.float64)) for part in parts])
     within = np.array([_variance_of(part, mean) for part, mean in zip(parts, means)])
-    return float(sizes @ (within + (means - sizes @ means) ** 2))
+    variance = float(sizes @ (within + (means - sizes @ means) ** 2))
+    error = rounding(n_terms) * float(sizes @ np.abs(means))
+    return variance if variance > error**2 else 0.0
 
 
 def _variance_of(X, mean: float) -> float:
     if scipy.sparse.issparse(X):
         X = X.astype(np.float64)
-        return max(float(X.multiply(X).mean() - mean**2), 0.0)
+        # A difference of numbers that may be nearly equal.
+        variance = float(X.multiply(X).mean() - mean**2)
+        return variance if variance > rounding(sum(X.shape)) * mean**2 else 0.0
     # In blocks of 8 MB: np.var makes a copy of all rows.
     blocks = gen_batches(X.shape[0], max(1, 2**20 // X.shape[1]))
     squares = [float(np.square(np.subtract(X[b], mean, dtype=np.float64)).sum()) for b in blocks]
     return sum(squares) / X.size
 
 
+def _some_rows(X):
+    """Return the rows, or so many of them as `_MEDIAN_ROWS` allows, whatever their order."""
+    return X if X.shape[0] <= _MEDIAN_ROWS else X[spread_rows(X, _MEDIAN_ROWS)]
+
+
 def _median_distance(D: np.ndarray) -> float:
     """Return the median over the pairs of different rows of a square matrix of distances."""
     pairs = squareform(D, checks=False)
     return float(np.median(pairs, overwrite_input=True)) if len(pairs) else 0.0
-
-
-def _stack_rows(X, Y):
-    """Join the rows of two arrays, sparse ones to a sparse one."""
-    if scipy.sparse.issparse(X) or scipy.sparse.issparse(Y):
-        return scipy.sparse.vstack([X, Y], format="csr")
-    return np.vstack([X, Y])

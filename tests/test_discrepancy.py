@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -9,6 +11,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import norm
 from sklearn.metrics.pairwise import cosine_similarity
 
+from skdtl import discrepancy
 from skdtl.discrepancy import mmd2, proxy_a_distance
 from skdtl.kernels import kernel_gamma
 
@@ -48,6 +51,26 @@ def test_same_sample_and_symmetry(kernel):
     assert_allclose(mmd2(Xs, Xs, kernel, **options), 0, atol=1e-12)
     assert_allclose(mmd2(Xs, Xt, kernel, **options), mmd2(Xt, Xs, kernel, **options))
     assert mmd2(Xs, Xt, kernel, **options) > 0.01
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("kernel", ["linear", "rbf", "poly", "laplacian", cosine_similarity])
+def test_block_by_block_it_is_the_same(kernel, biased, sparse, monkeypatch):
+    rows = [scipy.sparse.csr_array(X) if sparse else X for X in (Xs, Xt)]
+    whole = mmd2(*rows, kernel, biased=biased, gamma=0.4)
+    assert_allclose(mmd2(rows[0], Xt, kernel, biased=biased, gamma=0.4), whole)
+    monkeypatch.setattr(discrepancy, "_BLOCK", 20)  # two or three rows
+    assert_allclose(mmd2(*rows, kernel, biased=biased, gamma=0.4), whole)
+
+
+def test_memory_does_not_grow_with_the_number_of_pairs():
+    A, B = np.random.default_rng(0).normal(size=(2, 6000, 2))
+    tracemalloc.start()
+    mmd2(A, B)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150e6  # all pairs of one sample: 288 MB, of both samples together 1.7 GB
 
 
 def test_unbiased_is_zero_on_average_and_biased_is_not():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose
 from sklearn.gaussian_process.kernels import RBF
 
+from skdtl import kernels
 from skdtl.kernels import kernel_gamma, kernel_matrix
 
 rng = np.random.default_rng(0)
@@ -69,3 +72,59 @@ def test_a_rule_looks_at_the_rows_of_both_sides():
 
 def test_single_precision_stays():
     assert kernel_matrix(X.astype(np.float32), kernel="rbf").dtype == np.float32
+
+
+# --- rounding ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("value", [0.1, 7.3, -1e6, 1e-9])
+@pytest.mark.parametrize("shape", [(3, 2), (30, 7), (1000, 3), (4, 3000)])
+def test_rows_that_do_not_differ_have_no_width(shape, value, sparse):
+    """Their mean is rounded, so that they have a variance, and so are products of them."""
+    rows = np.full(shape, value)
+    rows = scipy.sparse.csr_array(rows) if sparse else rows
+    for kernel in ("rbf", "poly", "laplacian"):
+        assert kernel_gamma(rows, kernel, "scale") == 1.0
+    for kernel in ("rbf", "laplacian"):
+        assert kernel_gamma(rows, kernel, "median") == 1.0
+        assert (kernel_matrix(rows, rows.copy(), kernel, gamma=1.0) == 1).all()
+    parts = (rows, rows[:2])
+    assert kernel_gamma(parts, "rbf", "scale") == 1.0
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_small_differences_of_large_numbers_have_a_width(sparse):
+    rows = 1e3 + 1e-3 * X
+    tolerance = 1e-2 if sparse else 1e-8
+    rows = scipy.sparse.csr_array(rows) if sparse else rows
+    assert_allclose(kernel_gamma(rows, "rbf", "scale"), 1e6 / (3 * X.var()), rtol=tolerance)
+
+
+# --- many rows --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "laplacian"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_some_rows_give_the_median_where_there_are_many(kernel, sparse, monkeypatch):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(1500, 4)) * [5, 1, 1, 1]
+    rows[:700] += 3
+    kind = scipy.sparse.csr_array if sparse else np.asarray
+    exact = kernel_gamma(kind(rows), kernel, "median")
+    monkeypatch.setattr(kernels, "_MEDIAN_ROWS", 1499)
+    assert kernel_gamma(kind(rows), kernel, "median") != exact
+    monkeypatch.setattr(kernels, "_MEDIAN_ROWS", 300)
+    found = kernel_gamma(kind(rows), kernel, "median")
+    assert_allclose(found, exact, rtol=0.1)
+    # The same ones whatever their order: those of both domains, where both are joined.
+    assert_allclose(kernel_gamma(kind(rows[rng.permutation(1500)]), kernel, "median"), found)
+
+
+def test_the_median_needs_no_matrix_of_all_pairs():
+    rows = np.random.default_rng(0).normal(size=(12_000, 3))
+    tracemalloc.start()
+    kernel_gamma(rows, "rbf", "median")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150e6  # all pairs: 1.2 GB

@@ -13,10 +13,10 @@ from sklearn.utils import _safe_indexing, check_array, check_random_state
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
+from .._arrays import dense, join_rows
 from .._constraints import Int
 from ..discrepancy import mmd2, proxy_a_distance
 from ..domains import check_sample_domain, is_missing_label, label_column, tidy_labels
-from ..kernels import _stack_rows
 from ._drawing import COLOURS, label_name, pyplot
 
 __all__ = ["DomainShiftDisplay", "joint_projection"]
@@ -60,7 +60,7 @@ def joint_projection(Xs, Xt, n_components=2):
     the lesser of the numbers of features and rows; sparse rows with more features than rows are not
     made dense.
     """
-    X, n_s = _stack_rows(Xs, Xt), Xs.shape[0]
+    X, n_s = join_rows(Xs, Xt), Xs.shape[0]
     n, d = X.shape
     weights = np.repeat([0.5 / n_s, 0.5 / (n - n_s)], [n_s, n - n_s])
     if scipy.sparse.issparse(X) and d <= n:
@@ -76,8 +76,7 @@ def joint_projection(Xs, Xt, n_components=2):
     else:
         # The eigenvectors are combinations of the rows: n unknowns instead of d.
         products, along = X @ X.T, X @ mean
-        products = products.toarray() if scipy.sparse.issparse(products) else products
-        products = products - along[:, None] - along + mean @ mean
+        products = dense(products) - along[:, None] - along + mean @ mean
         scatter = roots[:, None] * products * roots
         values, U = _leading_eigenvectors(scatter, n_components)
         # The rows' mean needs no subtraction here: U is orthogonal to the roots of the weights.
@@ -471,13 +470,13 @@ class _Panel:
         if self.width > 2:
             *projected, self.shares = joint_projection(*self.rows)
             return tuple(projected)
-        dense = [X.toarray() if scipy.sparse.issparse(X) else X for X in self.rows]
+        rows = [dense(X) for X in self.rows]
         if self.width == 1:
             return tuple(
                 np.column_stack([X, height + 0.7 * (_spread(len(X)) - 0.5)])
-                for X, height in zip(dense, STRIPS)
+                for X, height in zip(rows, STRIPS)
             )
-        return tuple(dense)
+        return tuple(rows)
 
     def dress(self, axes, coordinates):
         """Label the axes; those of a projection get one scale."""

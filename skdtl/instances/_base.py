@@ -6,37 +6,12 @@ from abc import abstractmethod
 from typing import ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 
+from .._arrays import join_rows, positions
 from ..base import DelegatingEstimator, Domain
-from ..domains import join_rows
 
 __all__ = ["InstanceWeighter", "SourceWeightsMixin", "join_rows", "positions"]
-
-
-def positions(X) -> np.ndarray:
-    """Return where each row lies along an arbitrary but fixed direction.
-
-    Rows sorted by it are in an order that does not depend on the one in which they come.
-
-    Parameters
-    ----------
-    X : ndarray or sparse array of shape (n, n_features)
-        Rows; NaN counts as 0.
-
-    Returns
-    -------
-    positions : ndarray of shape (n,)
-    """
-    direction = np.cos(np.arange(1.0, X.shape[1] + 1))
-    found = X @ direction
-    if np.isnan(found).any():
-        X = X.copy()
-        values = X.data if sp.issparse(X) else X
-        values[np.isnan(values)] = 0
-        found = X @ direction
-    return found
 
 
 class SourceWeightsMixin:

@@ -15,6 +15,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import check_array, check_random_state, gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from .._arrays import spread_rows
 from .._constraints import HasMethod, Int, OneOf, Real, check_params
 from ..base import Domain, TransferTags
 from ..kernels import kernel_gamma
@@ -248,25 +249,6 @@ def fold_numbers(X, n_folds: int) -> np.ndarray:
 BANDWIDTHS = 2.0 ** np.arange(-2, 2.5, 0.5)
 _MEDIAN_ROWS = 500  # of each domain
 _BLOCK = 4096  # rows whose kernel values are held at once
-
-
-def spread_rows(X, limit):
-    """Choose at most so many rows, the same ones whatever order the rows come in.
-
-    Parameters
-    ----------
-    X : ndarray or CSR array of shape (n, n_features)
-        Rows.
-    limit : int
-        The largest number of rows.
-
-    Returns
-    -------
-    rows : ndarray of int
-        Indices in ascending order; all rows if they are no more than `limit`.
-    """
-    n_folds = -(-X.shape[0] // limit)
-    return np.flatnonzero(fold_numbers(X, n_folds) == 0)
 
 
 def choose_centers(Xt, n_centers, random_state=None):

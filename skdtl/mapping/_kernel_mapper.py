@@ -13,12 +13,13 @@ from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.metaestimators import available_if
 
+from .._arrays import join_rows
 from .._constraints import RANDOM_STATE, Callable, Int, OneOf, Real
 from .._parameters import DeclaredParameters, parameter
 from ..base import Domain
 from ..kernels import KERNELS, kernel_gamma, kernel_matrix
 from ._base import InvertibleMapper, Mapper
-from ._spaces import BLOCK_SIZE, FeatureSpace, KernelSpace, joined, mean_difference
+from ._spaces import BLOCK_SIZE, FeatureSpace, KernelSpace, mean_difference
 
 
 class KernelMapper(DeclaredParameters, Mapper):
@@ -174,7 +175,7 @@ class KernelMapper(DeclaredParameters, Mapper):
             return FeatureSpace(parts, *self._features())
         if self.kernel == "linear":
             return FeatureSpace(parts)
-        self.X_fit_ = joined(parts)
+        self.X_fit_ = join_rows(*parts)
         if not callable(self.kernel):
             self.gamma_ = kernel_gamma(self.X_fit_, self.kernel, self.gamma)
         return KernelSpace(self._kernel_matrix(self.X_fit_))
@@ -367,4 +368,4 @@ def draw_landmarks(parts, n_basis, random):
         second = min(sizes[1], max(n_basis // 2, n_basis - sizes[0]))
         quotas = [min(sizes[0], n_basis - second), second]
     drawn = [np.sort(random.permutation(n)[:quota]) for n, quota in zip(sizes, quotas)]
-    return joined([part[rows] for part, rows in zip(parts, drawn)])
+    return join_rows(*(part[rows] for part, rows in zip(parts, drawn)))

@@ -26,13 +26,14 @@ import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
+from .._arrays import dense, join_rows
+
 __all__ = [
     "BLOCK_SIZE",
     "FeatureSpace",
     "KernelSpace",
     "class_mean_differences",
     "column_signs",
-    "joined",
     "leading_eigenvectors",
     "linear_transfer_components",
     "mean_difference",
@@ -333,8 +334,8 @@ class FeatureSpace:
         ends = np.cumsum([part.shape[0] for part in self.parts])
         chosen = np.split(numbers, np.searchsorted(numbers, ends[:-1]))
         starts = ends - [part.shape[0] for part in self.parts]
-        found = joined(
-            [part[rows - start] for part, rows, start in zip(self.parts, chosen, starts)]
+        found = join_rows(
+            *(part[rows - start] for part, rows, start in zip(self.parts, chosen, starts))
         )
         found = found.astype(np.float64, copy=False)
         if self.feature_map is not None:
@@ -357,7 +358,7 @@ class FeatureSpace:
                 about = near[0] if about is None else about
                 near = near - about
             product = near[np.searchsorted(found, own)].T @ (weights[:, found] @ near)
-            total += product.toarray() if scipy.sparse.issparse(product) else product
+            total += dense(product)
         return (total + total.T) / 2
 
     @property
@@ -414,10 +415,9 @@ class FeatureSpace:
             return nothing
         if neighbours is not None:
             # More features than rows: K is smaller than X.
-            X = joined([block for _, block in self.blocks()])
-            K = X @ X.T
+            X = join_rows(*(block for _, block in self.blocks()))
             values, W, n_iter = transfer_components(
-                K.toarray() if scipy.sparse.issparse(K) else K,
+                dense(X @ X.T),
                 E,
                 n_components,
                 mu,
@@ -448,7 +448,7 @@ class FeatureSpace:
     def _all_alike(self):
         """Tell whether no feature differs between rows."""
         ranges = [
-            [_dense(end(axis=0)) for end in (block.min, block.max)]
+            [dense(end(axis=0)).ravel() for end in (block.min, block.max)]
             for _, block in self.blocks(mixed=False)
         ]
         lows, highs = np.moveaxis(np.array(ranges), 1, 0)
@@ -484,19 +484,6 @@ class FeatureSpace:
         for rows, block in self.blocks(mixed=False):
             mapped[rows] = block @ components
         return mapped
-
-
-def joined(parts):
-    """Join rows that are in parts."""
-    if len(parts) == 1:
-        return parts[0]
-    if any(scipy.sparse.issparse(part) for part in parts):
-        return scipy.sparse.vstack(parts, format="csr")
-    return np.concatenate(parts)
-
-
-def _dense(row):
-    return row.toarray().ravel() if scipy.sparse.issparse(row) else row
 
 
 def _columns(E):

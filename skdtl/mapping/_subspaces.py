@@ -10,6 +10,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator, svds
 from sklearn.decomposition import PCA
 
+from .._arrays import dense
 from ..base import Domain
 from ._spaces import column_signs
 
@@ -89,7 +90,7 @@ def principal_axes(blocks, n_components: int) -> np.ndarray:
         variances = scales**2
     else:
         # Centred in double precision before: PCA takes the mean off the sums of squares.
-        X = np.concatenate([_dense(X) - row_mean(X) for X in blocks])
+        X = np.concatenate([dense(X).astype(np.float64, copy=False) - row_mean(X) for X in blocks])
         pca = PCA(m, copy=False, svd_solver="covariance_eigh" if n >= d else "full").fit(X)
         variances, axes = pca.explained_variance_, pca.components_.T
     axes = axes[:, variances > max(n, d) * np.finfo(float).eps * variances[0]]
@@ -97,12 +98,7 @@ def principal_axes(blocks, n_components: int) -> np.ndarray:
 
 
 def _vary(X) -> bool:
-    return bool((_dense(X.max(axis=0)) > _dense(X.min(axis=0))).any())
-
-
-def _dense(X) -> np.ndarray:
-    X = X.toarray() if scipy.sparse.issparse(X) else X
-    return X.astype(np.float64, copy=False)
+    return bool((dense(X.max(axis=0)) > dense(X.min(axis=0))).any())
 
 
 def _sparse_axes(blocks, n, d, m):

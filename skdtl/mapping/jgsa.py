@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
-from scipy.sparse import issparse
 from sklearn.neighbors import KNeighborsClassifier
 
+from .._arrays import dense, join_rows
 from .._constraints import Int, Real
 from .._parameters import parameter
 from ..base import Domain
@@ -21,7 +21,6 @@ from ._spaces import (
     KernelSpace,
     class_mean_differences,
     column_signs,
-    joined,
     leading_eigenvectors,
     mean_difference,
 )
@@ -407,7 +406,7 @@ class JGSA(PseudoLabelMapper, KernelMapper):
 
     def _first_labels(self, source: Domain, target: Domain):
         known = [source, target.labelled_rows()] if target.labelled.any() else [source]
-        rows = joined([domain.X for domain in known])
+        rows = join_rows(*(domain.X for domain in known))
         model = KNeighborsClassifier(1).fit(rows, np.concatenate([domain.y for domain in known]))
         return model.predict(target.X)
 
@@ -420,9 +419,8 @@ class JGSA(PseudoLabelMapper, KernelMapper):
             self.origin_ = space.K.mean(axis=0, dtype=np.float64)
             rows, basis = kernel_coordinates(space.K, centred=True)
         elif space.feature_map is None and space.n_features > n:
-            X = joined(space.parts).astype(np.float64, copy=False)
-            K = X @ X.T
-            rows, U = kernel_coordinates(K.toarray() if issparse(K) else K, centred=False)
+            X = join_rows(*space.parts).astype(np.float64, copy=False)
+            rows, U = kernel_coordinates(dense(X @ X.T), centred=False)
             basis = X.T @ U
         else:
             features = space.feature_map, space.mixing

@@ -10,11 +10,11 @@ import scipy.sparse
 from sklearn.base import is_classifier
 from sklearn.neighbors import kneighbors_graph
 
+from .._arrays import join_rows
 from .._constraints import HasMethod, Int, Real
 from .._parameters import parameter
 from ..base import Domain
 from ._kernel_mapper import InvertibleKernelMapper, domain_difference
-from ._spaces import joined
 
 __all__ = ["SSTCA", "label_columns", "neighbour_laplacian"]
 
@@ -219,7 +219,7 @@ class SSTCA(InvertibleKernelMapper):
         if self.label_weight > 0:
             labels = np.sqrt(self.label_weight) * self._label_columns(domains)
         if self.lam > 0:
-            rows = joined([domain.X for domain in domains])
+            rows = join_rows(*(domain.X for domain in domains))
             neighbours = neighbour_laplacian(rows, self.n_neighbors) * (self.lam / space.n_rows**2)
         values, W, n_iter = space.components(
             domain_difference(source, target),

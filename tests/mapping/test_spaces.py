@@ -13,7 +13,6 @@ from skdtl.mapping._spaces import (
     FeatureSpace,
     KernelSpace,
     class_mean_differences,
-    joined,
     linear_transfer_components,
     mean_difference,
     transfer_components,
@@ -329,12 +328,3 @@ def test_mean_differences():
             [0, 0, 0, -1],
         ],
     )
-
-
-def test_joining_parts():
-    X = rows(4)
-    assert joined([X]) is X
-    assert_array_equal(joined(in_parts(X)), X)
-    mixed = joined([scipy.sparse.csr_array(X[:N_SOURCE]), X[N_SOURCE:]])
-    assert scipy.sparse.issparse(mixed) and mixed.format == "csr"
-    assert_array_equal(mixed.toarray(), X)
