@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sklearn
 
@@ -17,6 +18,14 @@ except ModuleNotFoundError:  # the classical half is tested without it too
 else:
     # Two threads on small tensors cost far more than one.
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def global_generators():
+    """Begin every test with the same random numbers, whichever ran before it."""
+    np.random.seed(0)  # noqa: NPY002
+    if torch is not None:
+        torch.default_generator.manual_seed(0)
 
 
 @pytest.fixture(params=[False, True], ids=["no-routing", "routing"])

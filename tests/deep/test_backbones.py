@@ -106,6 +106,18 @@ def test_a_residual_block_is_its_shortcut_plus_a_change():
     torch.testing.assert_close(first(x), x.clamp(min=0))
 
 
+def test_only_the_first_block_of_a_later_stage_halves_the_image():
+    module = ResNet((1, 16, 16), n_channels=(4, 6, 6), n_blocks=3)
+    x, sizes = torch.randn(2, 1, 16, 16), []
+    for part in module:
+        x = part(x)
+        if type(part).__name__ == "_Residual":
+            sizes.append(x.shape[2:])
+            kept = isinstance(part.shortcut, nn.Identity)
+            assert kept == (len(sizes) not in (4, 7)), len(sizes)
+    assert sizes == [(16, 16)] * 3 + [(8, 8)] * 3 + [(4, 4)] * 3
+
+
 def test_group_normalisation_sees_each_image_alone_and_batch_normalisation_does_not():
     x = torch.randn(6, 1, 8, 8)
     other = torch.cat([x[:3], 5 + 9 * x[3:]])

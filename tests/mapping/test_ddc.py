@@ -80,6 +80,59 @@ def test_the_place_is_after_the_hidden_layer_with_the_least_mmd():
     assert len(places) > 1
 
 
+def gaussian_mmd(xs, xt, bandwidth):
+    """Return the squared distance of the means in the Gaussian kernel's space, pair by pair."""
+
+    def mean(a, b):
+        distances = ((a[:, None] - b[None]) ** 2).sum(axis=2)
+        return np.exp(-distances / (2 * bandwidth**2)).mean()
+
+    return mean(xs, xs) + mean(xt, xt) - 2 * mean(xs, xt)
+
+
+@pytest.mark.parametrize("bandwidth", [0.3, 4.0])
+def test_layers_and_widths_are_compared_by_the_kernel_that_was_asked_for(bandwidth):
+    Xs, ys, Xt, _ = two_domains()
+    options = {**NO_SIZES, "hidden_layer_sizes": (8, 4)}
+    kernel = {"bandwidth": bandwidth, "adaptation_width": (3, 6)}
+    ddc = DDC(adaptation_layer="auto", **kernel, **options).fit(Xs, ys, Xt)
+    plain = DeepTransferClassifier(**options).fit(Xs, ys, Xt).net_.module_
+    with torch.no_grad():
+        features = [plain.features(torch.as_tensor(X, dtype=torch.float32)) for X in (Xs, Xt)]
+    expected = [gaussian_mmd(a.numpy(), b.numpy(), bandwidth) for a, b in zip(*features)]
+    np.testing.assert_allclose(ddc.layer_mmd_, expected, rtol=1e-3)
+    place = ddc.adaptation_layer_
+    for width, mmd in zip((3, 6), ddc.width_mmd_, strict=True):
+        sizes = [*(8, 4)[:place], width, *(8, 4)[place:]]
+        alone = DeepTransferClassifier(
+            [MMD(bandwidth=bandwidth, layers=place)], **{**options, "hidden_layer_sizes": sizes}
+        )
+        network = alone.fit(Xs, ys, Xt).net_.module_
+        with torch.no_grad():
+            xs, xt = (
+                network.features(torch.as_tensor(X, dtype=torch.float32))[place].numpy()
+                for X in (Xs, Xt)
+            )
+        assert mmd == pytest.approx(gaussian_mmd(xs, xt, bandwidth), rel=1e-3)
+
+
+def test_the_rows_that_are_compared_are_drawn_from_everywhere(monkeypatch):
+    """As many target rows as are compared equal the source's; the others, at the end, are far."""
+    monkeypatch.setattr("skdtl.mapping.ddc._COMPARED_ROWS", 40)
+    Xs, ys, _, _ = two_domains(n_source=80)
+    options = {**NO_SIZES, "hidden_layer_sizes": (8, 4), "kernel": "linear", "lr": 1e-30}
+
+    def choose(Xt, random_state=0):
+        ddc = DDC(0.0, adaptation_layer="auto", **{**options, "random_state": random_state})
+        return ddc.fit(Xs, ys, Xt).layer_mmd_
+
+    far = np.r_[Xs[:40], Xs[40:] + 10]
+    assert (choose(far) > 5 * choose(Xs)).all()
+    drawn = [choose(far) / choose(far[::-1]) for _ in "12"]
+    np.testing.assert_array_equal(*drawn)  # the same rows for the same seed
+    assert not np.allclose(drawn[0], 1)
+
+
 def test_the_adaptation_layer_may_stand_among_the_hidden_layers():
     Xs, ys, Xt, _ = two_domains()
     options = {**NO_SIZES, "hidden_layer_sizes": (9, 7)}
