@@ -10,7 +10,7 @@ from .jda import JDA as JDA
 from .jdot import JDOT as JDOT
 from .jgsa import JGSA as JGSA
 from .linear_ot import LinearOTMapping as LinearOTMapping
-from .optimal_transport import OTMapping as OTMapping
+from .ot_mapping import OTMapping as OTMapping
 from .sstca import SSTCA as SSTCA
 from .subspace_alignment import SubspaceAlignment as SubspaceAlignment
 from .tca import TCA as TCA

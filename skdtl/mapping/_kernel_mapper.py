@@ -6,7 +6,7 @@ import warnings
 from abc import abstractmethod
 from collections import abc
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.kernel_approximation import Nystroem, RBFSampler
@@ -15,18 +15,30 @@ from sklearn.utils.metaestimators import available_if
 
 from .._arrays import join_rows
 from .._constraints import RANDOM_STATE, Callable, Int, OneOf, Real
+from .._mappers import InvertibleMapper, Mapper
 from .._parameters import DeclaredParameters, parameter
 from ..base import Domain
 from ..kernels import KERNELS, kernel_gamma, kernel_matrix
-from ._base import InvertibleMapper, Mapper
-from ._spaces import BLOCK_SIZE, FeatureSpace, KernelSpace, mean_difference
+from ._feature_space import BLOCK_SIZE, FeatureSpace, KernelSpace
+from ._mean_differences import mean_difference
+
+
+class Directions(NamedTuple):
+    """What rows are mapped to, and how it was found."""
+
+    values: np.ndarray  # the eigenvalues, in descending order
+    vectors: np.ndarray  # W, or for a FeatureSpace Xᵀ W
+    n_iter: int  # rounds of the eigensolver
+    # The sum of squared deviations of the component that is to have the variance 1, where this is
+    # not the first one with its eigenvalue.
+    squares: float | None = None
 
 
 class KernelMapper(DeclaredParameters, Mapper):
     """Base class of methods that map rows to Wᵀ k(x), k(x) the kernel values of a row.
 
-    A subclass writes ``_find(space, source, target)``, which returns eigenvalues, W and the rounds
-    of the eigensolver for the rows in a `KernelSpace` or `FeatureSpace`.
+    A subclass writes ``_find(space, source, target)``, which returns the `Directions` for the rows
+    in a `KernelSpace` or `FeatureSpace`.
 
     Attributes
     ----------
@@ -150,15 +162,12 @@ class KernelMapper(DeclaredParameters, Mapper):
     _default_components: ClassVar[int] = 10
 
     @abstractmethod
-    def _find(self, space, source: Domain, target: Domain):
-        """Return eigenvalues, W (for a FeatureSpace Xᵀ W), rounds of the eigensolver.
-
-        A fourth entry is taken for the `squares` of ``_set_components``.
-        """
+    def _find(self, space, source: Domain, target: Domain) -> Directions:
+        """Return the directions that rows in a `KernelSpace` or `FeatureSpace` are mapped to."""
 
     def _fit_maps(self, source: Domain, target: Domain):
         space = self._fit_space(source, target)
-        W = self._set_components(space, *self._find(space, source, target))
+        W = self._set_components(space, self._find(space, source, target))
         if isinstance(space, FeatureSpace):
             return None
         # The kernel matrix is at hand: nothing needs to be evaluated again.
@@ -218,12 +227,9 @@ class KernelMapper(DeclaredParameters, Mapper):
         landmarks = self.kernel_map_.components_
         return partial(self._kernel_matrix, Y=landmarks), self.kernel_map_.normalization_.T
 
-    def _set_components(self, space, values, W, n_iter, squares=None):
-        """Keep what maps rows, in the scale that gives the first component the variance 1.
-
-        `squares` is the sum of squared deviations of the component that is to have the variance 1,
-        where this is not the first one with its eigenvalue. Returns W in this scale.
-        """
+    def _set_components(self, space, found: Directions):
+        """Keep what maps rows, in the scale that gives a component the variance 1; return it."""
+        values, W, self.n_iter_, squares = found
         n, m = space.n_rows, self._asked_components()
         if not len(values):
             raise ValueError(
@@ -240,7 +246,7 @@ class KernelMapper(DeclaredParameters, Mapper):
                 UserWarning,
                 stacklevel=2,
             )
-        self.eigenvalues_, self.n_iter_ = values, n_iter
+        self.eigenvalues_ = values
         self.n_components_ = self._n_features_out = len(values)
         W = W * np.sqrt(n / (values[0] if squares is None else squares))
         if isinstance(space, FeatureSpace):
@@ -310,8 +316,8 @@ class InvertibleKernelMapper(KernelMapper, InvertibleMapper):
         to ``k(X, X_fit_) @ W``.
     """
 
-    def _set_components(self, space, *found):
-        W = super()._set_components(space, *found)
+    def _set_components(self, space, found: Directions):
+        W = super()._set_components(space, found)
         if self.kernel == "linear":
             self.mean_, self.reconstruction_ = space.reconstruction(W)
         return W

@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.base import ClassifierMixin, is_classifier
 
 from .._constraints import HasMethod, Int
+from .._mappers import Mapper
 from .._parameters import DeclaredParameters, parameter
 from ..base import Domain
-from ._base import Mapper
 
 
 class PseudoLabelMapper(DeclaredParameters, ClassifierMixin, Mapper):

@@ -8,9 +8,9 @@ import numpy as np
 import scipy.linalg
 
 from .._constraints import Bool, Real
+from .._mappers import InvertibleMapper, SourceMover
 from ..base import Domain
-from ._base import InvertibleMapper, SourceMover
-from ._subspaces import affine, row_mean
+from ._affine import affine, row_mean
 
 __all__ = ["CORAL", "coral_map", "coral_matrix"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .._constraints import Real
+from .._couplings import import_pot
 from .._parameters import parameter
-from .._transport import import_pot
 from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,

@@ -10,10 +10,11 @@ from sklearn.base import is_classifier
 from sklearn.cross_decomposition import PLSRegression
 
 from .._constraints import Bool, Int, OneOf
+from .._mappers import InvertibleMapper
 from ..base import Domain
-from ._base import InvertibleMapper
-from ._spaces import column_signs
-from ._subspaces import centred_product, domain_axes, row_mean
+from ._affine import centred_product, row_mean
+from ._eigen import column_signs
+from ._principal_axes import domain_axes
 
 __all__ = ["GFK", "geodesic_flow_factor", "partial_least_squares_axes"]
 

@@ -10,9 +10,9 @@ import numpy as np
 from .._constraints import Int, Real
 from .._parameters import parameter
 from ..base import Domain
-from ._kernel_mapper import InvertibleKernelMapper
+from ._kernel_mapper import Directions, InvertibleKernelMapper
+from ._mean_differences import class_mean_differences, mean_difference
 from ._pseudo_labels import PseudoLabelMapper
-from ._spaces import class_mean_differences, mean_difference
 
 __all__ = ["JDA", "joint_mean_differences"]
 
@@ -176,16 +176,17 @@ class JDA(PseudoLabelMapper, InvertibleKernelMapper):
     def _fit_round(self, state, source: Domain, target: Domain, labels):
         alone = target is source
         guessed = source if alone else replace(target, y=labels)
-        W = self._set_components(state, *self._find(state, source, guessed))
+        W = self._set_components(state, self._find(state, source, guessed))
         Z = state.map(W)
         return (Z, Z) if alone else (Z[: len(source)], Z[len(source) :])
 
-    def _find(self, space, source: Domain, target: Domain):
+    def _find(self, space, source: Domain, target: Domain) -> Directions:
         alone = target is source
-        return space.components(
+        found = space.components(
             np.zeros(len(source)) if alone else self._differences(source.y, target.y),
             self._asked_components(),
             self.lam * space.mean_square**2,
             tol=self.tol,
             max_iter=self.max_iter,
         )
+        return Directions(*found)

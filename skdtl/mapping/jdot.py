@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from .._constraints import Int, Real
-from .._transport import cost_matrix, import_pot, transport_plan
+from .._couplings import cost_matrix, import_pot, transport_plan
 from ..base import DelegatingEstimator, Domain
 
 __all__ = ["JDOT", "class_losses"]

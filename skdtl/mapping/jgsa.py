@@ -14,16 +14,11 @@ from .._arrays import dense, join_rows
 from .._constraints import Int, Real
 from .._parameters import parameter
 from ..base import Domain
+from ._eigen import column_signs, leading_eigenvectors
+from ._feature_space import FeatureSpace, KernelSpace
 from ._kernel_mapper import KernelMapper
+from ._mean_differences import class_mean_differences, mean_difference
 from ._pseudo_labels import PseudoLabelMapper
-from ._spaces import (
-    FeatureSpace,
-    KernelSpace,
-    class_mean_differences,
-    column_signs,
-    leading_eigenvectors,
-    mean_difference,
-)
 
 __all__ = ["JGSA", "CoupledProblem", "joint_mean_differences", "kernel_coordinates"]
 

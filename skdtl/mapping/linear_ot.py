@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._constraints import Real
-from .._transport import import_pot
+from .._couplings import import_pot
+from .._mappers import InvertibleMapper, SourceMover
 from ..base import Domain
-from ._base import InvertibleMapper, SourceMover
-from ._subspaces import affine
+from ._affine import affine
 
 __all__ = ["LinearOTMapping", "gaussian_transport"]
 

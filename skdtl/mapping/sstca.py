@@ -14,7 +14,7 @@ from .._arrays import join_rows
 from .._constraints import HasMethod, Int, Real
 from .._parameters import parameter
 from ..base import Domain
-from ._kernel_mapper import InvertibleKernelMapper, domain_difference
+from ._kernel_mapper import Directions, InvertibleKernelMapper, domain_difference
 
 __all__ = ["SSTCA", "label_columns", "neighbour_laplacian"]
 
@@ -213,7 +213,7 @@ class SSTCA(InvertibleKernelMapper):
         """,
     )
 
-    def _find(self, space, source: Domain, target: Domain):
+    def _find(self, space, source: Domain, target: Domain) -> Directions:
         domains = (source,) if target is source else (source, target)
         labels = neighbours = None
         if self.label_weight > 0:
@@ -233,7 +233,7 @@ class SSTCA(InvertibleKernelMapper):
         )
         Z = space.map(W)
         squares = ((Z - Z.mean(axis=0)) ** 2).sum(axis=0)
-        return values, W, n_iter, squares.max(initial=0)
+        return Directions(values, W, n_iter, squares.max(initial=0))
 
     def _label_columns(self, domains):
         F = label_columns(

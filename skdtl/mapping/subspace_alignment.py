@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._constraints import Bool, Int, OneOf
+from .._mappers import InvertibleMapper
 from ..base import Domain
-from ._base import InvertibleMapper
-from ._subspaces import centred_product, domain_axes, row_mean
+from ._affine import centred_product, row_mean
+from ._principal_axes import domain_axes
 
 __all__ = ["SubspaceAlignment", "alignment_matrix"]
 

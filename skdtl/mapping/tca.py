@@ -5,8 +5,9 @@ from __future__ import annotations
 from .._constraints import Real
 from .._parameters import parameter
 from ..base import Domain
-from ._kernel_mapper import InvertibleKernelMapper, domain_difference
-from ._spaces import linear_transfer_components, mean_difference, transfer_components
+from ._feature_space import linear_transfer_components, transfer_components
+from ._kernel_mapper import Directions, InvertibleKernelMapper, domain_difference
+from ._mean_differences import mean_difference
 
 __all__ = ["TCA", "linear_transfer_components", "mean_difference", "transfer_components"]
 
@@ -115,11 +116,12 @@ class TCA(InvertibleKernelMapper):
         """,
     )
 
-    def _find(self, space, source: Domain, target: Domain):
-        return space.components(
+    def _find(self, space, source: Domain, target: Domain) -> Directions:
+        found = space.components(
             domain_difference(source, target),
             self._asked_components(),
             self.mu,
             tol=self.tol,
             max_iter=self.max_iter,
         )
+        return Directions(*found)

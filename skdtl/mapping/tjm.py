@@ -9,7 +9,7 @@ import numpy as np
 from .._constraints import Int, Real
 from .._parameters import parameter
 from ..base import Domain
-from ._kernel_mapper import InvertibleKernelMapper, domain_difference
+from ._kernel_mapper import Directions, InvertibleKernelMapper, domain_difference
 
 __all__ = ["TJM", "joint_matching"]
 
@@ -213,7 +213,7 @@ class TJM(InvertibleKernelMapper):
 
     _unpickled: ClassVar[tuple[str, ...]] = ("source_weights_",)
 
-    def _find(self, space, source: Domain, target: Domain):
+    def _find(self, space, source: Domain, target: Domain) -> Directions:
         alone = target is source
         values, W, norms, self.objectives_, n_iter = joint_matching(
             space,
@@ -229,7 +229,7 @@ class TJM(InvertibleKernelMapper):
         self.n_rounds_ = len(self.objectives_)
         mean = norms.mean() if len(norms) else 0.0
         self.source_weights_ = norms / mean if mean > 0 else np.ones(len(source))
-        return values, W, n_iter
+        return Directions(values, W, n_iter)
 
     def _report(self, n_round, objective):
         print(f"[TJM] round {n_round}/{self.n_rounds}: objective {objective:.6g}")

@@ -17,10 +17,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdtl import TCA, DomainShiftDisplay, SourceOnly, stack
+from skdtl._mappers import Mapper
 from skdtl.discrepancy import mmd2, proxy_a_distance
 from skdtl.inspection._drawing import COLOURS
 from skdtl.inspection.domain_shift import _measure_text, joint_projection
-from skdtl.mapping._base import Mapper
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")

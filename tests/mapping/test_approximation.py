@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdtl import TCA, NoTargetWarning, SourceOnly
 from skdtl.kernels import kernel_gamma
-from skdtl.mapping import _kernel_mapper, _spaces
+from skdtl.mapping import _feature_space, _kernel_mapper
 from skdtl.mapping._kernel_mapper import draw_landmarks
 
 # Each approximation with a kernel that it stands for.
@@ -416,7 +416,7 @@ def test_never_all_features_at_once(approximation, dtype, monkeypatch):
     Xs, ys, Xt = (array.astype(dtype) for array in two_domains(8_000, 8_000))
     tca = approximate(approximation, n_basis=100)
     whole = tca.fit(Xs, ys, Xt).transform(Xt)
-    for module in (_spaces, _kernel_mapper):
+    for module in (_feature_space, _kernel_mapper):
         monkeypatch.setattr(module, "BLOCK_SIZE", 2**16)
     tracemalloc.start()
     tca.fit(Xs, ys, Xt)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from skdtl import DeepJDOT, DeepJDOTRegressor, DeepTransferClassifier, DeepTransferRegressor
-from skdtl._transport import transport_plan
+from skdtl._couplings import transport_plan
 from skdtl.deep import Activations, JointTransport
 from skdtl.deep.alignments.transport import squared_distances
 

@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skdtl import CORAL, GFK, NoTargetWarning, SourceOnly, SubspaceAlignment
 from skdtl.datasets import load_office_caltech
-from skdtl.mapping._subspaces import principal_axes
+from skdtl.mapping._principal_axes import principal_axes
 from skdtl.mapping.gfk import geodesic_flow_factor, partial_least_squares_axes
 
 from .turned import turned

@@ -16,7 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skdtl import BDA, JDA, TCA, NoTargetWarning, SourceOnly
 from skdtl.datasets import load_office_caltech
-from skdtl.mapping._spaces import FeatureSpace, KernelSpace
+from skdtl.mapping._feature_space import FeatureSpace, KernelSpace
 from skdtl.mapping.jda import joint_mean_differences
 
 KERNELS = {

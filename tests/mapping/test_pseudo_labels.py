@@ -12,8 +12,8 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import KNeighborsClassifier
 
 from skdtl import BDA, JDA, JGSA, NoTargetWarning
+from skdtl.mapping._mean_differences import class_mean_differences
 from skdtl.mapping._pseudo_labels import PseudoLabelMapper
-from skdtl.mapping._spaces import class_mean_differences
 
 
 class Scripted(PseudoLabelMapper):

@@ -15,8 +15,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics.pairwise import linear_kernel
 
 from skdtl import SSTCA, TCA, TJM, NoTargetWarning, SourceOnly
-from skdtl.mapping import _spaces
-from skdtl.mapping._spaces import FeatureSpace
+from skdtl.mapping import _feature_space
+from skdtl.mapping._feature_space import FeatureSpace
+from skdtl.mapping._mean_differences import mean_difference
 from skdtl.mapping.sstca import label_columns, neighbour_laplacian
 
 from .test_tca import KERNELS, OPTIONS, angle, paper_matrices, same_up_to_sign, two_domains
@@ -179,7 +180,7 @@ def test_penalties_labels_and_neighbours_together(d):
     """All terms of the shared problem at once, among samples and among features."""
     Xs, _, Xt = two_domains(d=d)
     X = np.vstack([Xs, Xt]) / 5
-    n, K, e = len(X), X @ X.T, _spaces.mean_difference(len(Xs), len(Xt))
+    n, K, e = len(X), X @ X.T, mean_difference(len(Xs), len(Xt))
     rng = np.random.default_rng(0)
     F, penalty = rng.normal(size=(n, 2)), rng.uniform(0.1, 3, size=n)
     N = neighbour_laplacian(X, 4) * 0.01
@@ -188,7 +189,7 @@ def test_penalties_labels_and_neighbours_together(d):
     S = K @ H @ (0.3 * np.eye(n) + F @ F.T) @ H @ K
     expected, W = scipy.linalg.eigh(S, P, subset_by_index=[n - 3, n - 1])
     terms = {"penalty": penalty, "labels": F, "spread": 0.3, "neighbours": N}
-    for space in (_spaces.KernelSpace(K), FeatureSpace((X[:40], X[40:]))):
+    for space in (_feature_space.KernelSpace(K), FeatureSpace((X[:40], X[40:]))):
         values, found, _ = space.components(e, 3, 2.0, **terms)
         assert_allclose(values, expected[::-1], rtol=1e-8)
         assert angle(space.map(found), K @ W) < 1e-6
@@ -214,7 +215,7 @@ def test_blocks_of_rows_with_their_neighbours(sparse, monkeypatch):
     parts = (scipy.sparse.csr_array(Xs), scipy.sparse.csr_array(Xt)) if sparse else (Xs, Xt)
     expected = X.T @ laplacian @ X
     assert_allclose(FeatureSpace(parts).smoothness(laplacian), expected, rtol=1e-10, atol=1e-10)
-    monkeypatch.setattr(_spaces, "BLOCK_SIZE", 300)  # about seven rows, across both parts
+    monkeypatch.setattr(_feature_space, "BLOCK_SIZE", 300)  # about seven rows, across both parts
     assert_allclose(FeatureSpace(parts).smoothness(laplacian), expected, rtol=1e-10, atol=1e-10)
     # A row that no weight reaches is not even on the diagonal: here the last one.
     A = scipy.sparse.csr_array(scipy.sparse.diags_array(laplacian.diagonal()) - laplacian)
@@ -262,7 +263,7 @@ def test_single_precision(kernel):
 def test_the_larger_side_makes_no_matrix(monkeypatch):
     for n, d, wide in ((2000, 5, 1000), (2000, 5, 3), (20, 4000, 1000)):
         # Even where TCA would iterate with products of the rows.
-        monkeypatch.setattr(_spaces, "_MAX_FEATURE_SPACE", wide)
+        monkeypatch.setattr(_feature_space, "_MAX_FEATURE_SPACE", wide)
         Xs, _, Xt = two_domains(n, n, 5)
         to_d = np.random.default_rng(0).normal(size=(5, d))
         Xs, Xt, ys = Xs @ to_d, Xt @ to_d, np.arange(n) % 2

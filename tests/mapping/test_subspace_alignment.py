@@ -16,7 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skdtl import CORAL, NoTargetWarning, SourceOnly, SubspaceAlignment
 from skdtl.datasets import load_corn_nir
-from skdtl.mapping._subspaces import disagreement_dimension, principal_axes
+from skdtl.mapping._principal_axes import disagreement_dimension, principal_axes
 from skdtl.mapping.subspace_alignment import alignment_matrix
 
 from .turned import turned

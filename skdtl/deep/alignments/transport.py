@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..._transport import transport_plan
+from ..._couplings import transport_plan
 from ._base import Activations, Alignment, Layers
 
 __all__ = ["JointTransport"]

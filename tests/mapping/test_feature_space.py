@@ -8,15 +8,14 @@ import scipy.linalg
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdtl.mapping import _spaces
-from skdtl.mapping._spaces import (
+from skdtl.mapping import _feature_space
+from skdtl.mapping._feature_space import (
     FeatureSpace,
     KernelSpace,
-    class_mean_differences,
     linear_transfer_components,
-    mean_difference,
     transfer_components,
 )
+from skdtl.mapping._mean_differences import class_mean_differences, mean_difference
 
 N_SOURCE, N_TARGET = 150, 110
 N = N_SOURCE + N_TARGET
@@ -182,7 +181,7 @@ def test_blocks_are_small_and_make_no_difference(route, monkeypatch):
     X, E = rows(d), differences(3)
     penalty = np.random.default_rng(2).uniform(0.2, 3, N)
     values, C, _ = make(X).components(E, 3, penalty=penalty)
-    monkeypatch.setattr(_spaces, "BLOCK_SIZE", 16 * max(d, 10))
+    monkeypatch.setattr(_feature_space, "BLOCK_SIZE", 16 * max(d, 10))
     space, covered = make(X), []
     for block_rows, block in space.blocks():
         covered.extend(range(N)[block_rows])
@@ -196,7 +195,7 @@ def test_blocks_are_small_and_make_no_difference(route, monkeypatch):
 
 
 def test_blocks_are_small_where_the_rows_are_longer_than_their_features(monkeypatch):
-    monkeypatch.setattr(_spaces, "BLOCK_SIZE", 1200)
+    monkeypatch.setattr(_feature_space, "BLOCK_SIZE", 1200)
     space = FeatureSpace([rows(60)], lambda X: X[:, :2])
     assert max(len(block) for _, block in space.blocks()) == 20
 
@@ -232,7 +231,7 @@ def test_a_kernel_matrix_in_single_precision(kernel, monkeypatch):
     K = kernel(rows(6)).astype(np.float32)
     E = differences(3)
     expected = transfer_components(K.astype(np.float64), E, 3)
-    monkeypatch.setattr(_spaces, "BLOCK_SIZE", 17 * N)
+    monkeypatch.setattr(_feature_space, "BLOCK_SIZE", 17 * N)
     values, W, _ = transfer_components(K, E, 3)
     assert values.dtype == W.dtype == np.float64
     assert_allclose(values, expected[0], rtol=1e-10)
@@ -258,7 +257,7 @@ def test_rows_that_are_the_same_to_the_kernel_have_no_components():
 @pytest.mark.parametrize("n", [7, 100, 1001])
 @pytest.mark.parametrize("kind, change", [(np.asarray, 1e-11), (scipy.sparse.csr_array, 1e-3)])
 def test_the_rounding_error_of_a_mean_is_no_component(n, size, kind, change, monkeypatch):
-    monkeypatch.setattr(_spaces, "BLOCK_SIZE", size)
+    monkeypatch.setattr(_feature_space, "BLOCK_SIZE", size)
     row = np.array([0.1, 1 / 3, 1e5 / 7, 1e-3 / 3, -2.1])
     space = FeatureSpace([kind(np.tile(row, (n, 1))), kind(np.tile(row, (5, 1)))])
     assert not space.moments[1].any()

@@ -18,7 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from skdtl import NoTargetWarning, OTMapping, SourceOnly
-from skdtl._transport import (
+from skdtl._couplings import (
     barycentres,
     class_regularised_plan,
     cost_matrix,

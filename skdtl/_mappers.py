@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from .._constraints import HasMethod, OneOf
-from ..base import DelegatingEstimator, Domain, DomainTransformerMixin
+from ._constraints import HasMethod, OneOf
+from .base import DelegatingEstimator, Domain, DomainTransformerMixin
 
 
 class Mapper(DomainTransformerMixin, DelegatingEstimator):

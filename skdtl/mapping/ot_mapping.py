@@ -9,7 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import pairwise_distances_argmin
 
 from .._constraints import Callable, Int, OneOf, Real
-from .._transport import (
+from .._couplings import (
     METRICS,
     Plan,
     barycentres,
@@ -18,8 +18,8 @@ from .._transport import (
     import_pot,
     transport_plan,
 )
+from .._mappers import SourceMover
 from ..base import Domain
-from ._base import SourceMover
 
 __all__ = ["OTMapping"]
 
