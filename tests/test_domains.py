@@ -142,6 +142,8 @@ def test_encode_domain():
     hospitals = pd.Series(["basel", "zurich", "bern", "basel"])
     assert encode_domain(hospitals, "zurich").tolist() == [1, -1, 2, 1]
     assert encode_domain(hospitals, ["bern", "zurich"]).tolist() == [1, -2, -1, 1]
+    assert encode_domain(hospitals, ["zurich", "bern"]).tolist() == [1, -1, -2, 1]
+    assert encode_domain(hospitals, ["zurich", "basel"]).tolist() == [-2, -1, 1, -2]
     assert encode_domain(hospitals, "zurich", source=["bern", "basel"]).tolist() == [2, -1, 1, 2]
     assert encode_domain([2019, 2020, 2020], target=2020).tolist() == [1, -1, -1]
     assert encode_domain(np.array([True, False]), target=np.True_).tolist() == [-1, 1]
