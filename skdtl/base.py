@@ -124,7 +124,13 @@ class TransferTags:
 
 @dataclass(slots=True)
 class TransferEstimatorTags(Tags):
-    """scikit-learn's tags and `TransferTags`."""
+    """scikit-learn's tags and those of transfer.
+
+    Attributes
+    ----------
+    transfer_tags : TransferTags
+        What an estimator needs of its two domains.
+    """
 
     transfer_tags: TransferTags = field(default_factory=TransferTags)
 

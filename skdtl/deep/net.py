@@ -71,7 +71,7 @@ class DeepNet(NeuralNet):
         the learning rates alone (a callback may set them).
     mixed_precision : bool, default=False
         Whether the forward pass of a training step is computed in bfloat16.
-    **kwargs
+    *args, **kwargs
         Parameters of skorch's NeuralNet.
     """
 

@@ -16,7 +16,7 @@ from sklearn.utils import check_array, check_random_state, gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._arrays import spread_rows
-from .._constraints import HasMethod, Int, OneOf, Real, check_params
+from .._constraints import RANDOM_STATE, HasMethod, Int, OneOf, Real, check_params
 from ..base import Domain, TransferTags
 from ..kernels import kernel_gamma
 from ._base import InstanceWeighter, join_rows, positions
@@ -358,6 +358,7 @@ class KernelRatioWeighter(InstanceWeighter):
         "estimator": (None, HasMethod("fit")),
         "gamma": (OneOf("cv"), Real(0, closed="neither")),
         "n_centers": Int(1),
+        "random_state": RANDOM_STATE,
     }
     centers_: Any
     gamma_: float | None

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
-from .._constraints import HasMethod, Int, Real
+from .._constraints import RANDOM_STATE, HasMethod, Int, Real
 from ..base import Domain, TransferTags
 from ._base import InstanceWeighter, join_rows
 from ._boosted import seeded_clone
@@ -194,6 +194,7 @@ class DiscriminatorWeighting(InstanceWeighter):
         "alpha": Real(0, 1, closed="left"),
         "cv": Int(2),
         "n_jobs": (None, Int()),
+        "random_state": RANDOM_STATE,
     }
 
     def __init__(

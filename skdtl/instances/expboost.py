@@ -173,7 +173,7 @@ class ExpBoost(ExpertBoosting, BoostedClassifier):
         Whether a learner votes for the class that it predicts, or divides its vote by its
         ``predict_proba``.
     resample : bool, default=False
-        Whether base learners are given rows that are drawn by weight, instead of weights; for
+        Whether the base learner is given rows that are drawn by weight, instead of weights; for
         a learner that takes no ``sample_weight``.
     n_jobs : int or None, default=None
         How many experts are fitted at the same time; the result does not depend on it. None means
@@ -363,7 +363,7 @@ class ExpBoostR2(ExpertBoosting, BoostedRegressor):
         predicted by a learner fitted to the others. None: by AdaBoost.R2's error on the rows that
         the fresh learner was fitted to, as the paper has it.
     resample : bool, default=False
-        Whether base learners are given rows that are drawn by weight, instead of weights; for
+        Whether the base learner is given rows that are drawn by weight, instead of weights; for
         a learner that takes no ``sample_weight``.
     n_jobs : int or None, default=None
         How many experts are fitted at the same time; the result does not depend on it. None means

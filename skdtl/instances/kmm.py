@@ -10,7 +10,7 @@ from scipy.linalg.blas import dsymv
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, gen_batches
 
-from .._constraints import Callable, HasMethod, Int, OneOf, Real
+from .._constraints import RANDOM_STATE, Callable, HasMethod, Int, OneOf, Real
 from ..base import Domain, TransferTags
 from ..kernels import kernel_gamma, kernel_matrix
 from ._base import InstanceWeighter, join_rows, positions
@@ -347,6 +347,7 @@ class KMM(InstanceWeighter):
         "eps": (None, Real(0, closed="neither")),
         "tol": Real(0, closed="neither"),
         "max_iter": Int(1),
+        "random_state": RANDOM_STATE,
     }
 
     def __init__(

@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
-from .._constraints import Int, OneOf, Real
+from .._constraints import RANDOM_STATE, Int, OneOf, Real
 from ..base import Domain, DomainTransformerMixin, TransferEstimator, TransferTags
 from ._base import SourceWeightsMixin, join_rows
 from .lsif import rulsif_weights
@@ -387,6 +387,7 @@ class _MetricTransfer(SourceWeightsMixin, DomainTransformerMixin, TransferEstima
         "learn": OneOf("both", "metric", "weights"),
         "max_iter": Int(1),
         "tol": Real(0),
+        "random_state": RANDOM_STATE,
     }
 
     def _alike(self, y, anchors):
@@ -604,15 +605,15 @@ class MTLF(ClassifierMixin, _MetricTransfer):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
-    Warns
-    -----
-    ConvergenceWarning
-        Where `max_iter` is reached before the objective settles.
-
     Raises
     ------
     ValueError
         Where there is a single row, of more than `n_components` features.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Where `max_iter` is reached before the objective settles.
 
     See Also
     --------
@@ -872,15 +873,15 @@ class MTLFRegressor(RegressorMixin, _MetricTransfer):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
-    Warns
-    -----
-    ConvergenceWarning
-        Where `max_iter` is reached before the objective settles.
-
     Raises
     ------
     ValueError
         Where there is a single row, of more than `n_components` features.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Where `max_iter` is reached before the objective settles.
 
     See Also
     --------

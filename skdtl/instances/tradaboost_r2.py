@@ -43,7 +43,8 @@ class TrAdaBoostR2(BoostedRegressor):
         it, or all. "auto" takes the last half unless the median of all has a smaller mean absolute
         error on the labelled target rows.
     resample : bool, default=False
-        Whether the base learner is given rows that are drawn by weight, instead of weights.
+        Whether the base learner is given rows that are drawn by weight, instead of weights; for
+        a learner that takes no ``sample_weight``.
     random_state : int, RandomState instance or None, default=None
         Seeds each base learner that has a ``random_state``, and the drawing of rows.
 
@@ -233,7 +234,8 @@ class TwoStageTrAdaBoostR2(BoostedRegressor):
     loss : {"linear", "square", "exponential"}, default="linear"
         How the residuals, divided by the largest, become errors from 0 to 1.
     resample : bool, default=False
-        Whether the base learner is given rows that are drawn by weight, instead of weights.
+        Whether the base learner is given rows that are drawn by weight, instead of weights; for
+        a learner that takes no ``sample_weight``.
     n_jobs : int or None, default=None
         How many of the independent fits (steps times folds) run at the same time; the result does
         not depend on it. None means 1 unless in a :obj:`joblib.parallel_backend` context.

@@ -133,6 +133,7 @@ class KernelMapper(DeclaredParameters, Mapper):
     estimator: Any = parameter(
         default=None,
         legal=Mapper._params["estimator"],
+        type='estimator object, "passthrough" or None',
         text="""
         Classifier or regressor that is trained on the mapped rows. None means
         :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a

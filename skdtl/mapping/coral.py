@@ -43,8 +43,8 @@ class CORAL(SourceMover, InvertibleMapper):
         Whether the source rows also move from their mean to the target's. The paper takes both
         domains to be centred, where it makes no difference. With False the map is x → x A.
     estimator : estimator object, "passthrough" or None, default=None
-        Classifier or regressor that is trained on the mapped source rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" CORAL is a
+        Classifier or regressor that is trained on the mapped rows. None means
+        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a
         transformer only and needs no labels.
 
     Attributes

@@ -52,8 +52,8 @@ class GFK(InvertibleMapper):
         centred, where it makes no difference. With False one map serves both domains.
     estimator : estimator object, "passthrough" or None, default=None
         Classifier or regressor that is trained on the mapped rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" GFK is a transformer
-        only and needs no labels.
+        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a
+        transformer only and needs no labels.
 
     Attributes
     ----------
@@ -76,16 +76,16 @@ class GFK(InvertibleMapper):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
-    Warns
-    -----
-    UserWarning
-        Where there are fewer directions than `n_components`.
-
     Raises
     ------
     ValueError
         Where all rows of a domain are the same; where ``source_subspace="pls"`` meets
         ``estimator="passthrough"``, without which no labels are looked at.
+
+    Warns
+    -----
+    UserWarning
+        Where there are fewer directions than `n_components`.
 
     See Also
     --------

@@ -77,18 +77,18 @@ class JDOT(DelegatingEstimator):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
-    Warns
-    -----
-    ConvergenceWarning
-        Where the objective still changed after `max_iter` rounds, or the last plan of
-        ``reg_e > 0`` is not accurate.
-
     Raises
     ------
     ImportError
         Where POT is not installed: ``pip install 'skdtl[ot]'``.
     ValueError
         Where the wrapped classifier takes no ``sample_weight``.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Where the objective still changed after `max_iter` rounds, or the last plan of
+        ``reg_e > 0`` is not accurate.
 
     See Also
     --------

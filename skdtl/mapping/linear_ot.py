@@ -34,8 +34,8 @@ class LinearOTMapping(SourceMover, InvertibleMapper):
     Parameters
     ----------
     estimator : estimator object, "passthrough" or None, default=None
-        Classifier or regressor that is trained on the moved rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" LinearOTMapping is a
+        Classifier or regressor that is trained on the mapped rows. None means
+        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a
         transformer only and needs no labels.
     reg : float > 0, default=1e-3
         Added to the diagonals of both covariances, in units of the mean variance of all features

@@ -48,8 +48,8 @@ class OTMapping(SourceMover):
     Parameters
     ----------
     estimator : estimator object, "passthrough" or None, default=None
-        Classifier or regressor that is trained on the moved rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" OTMapping is a
+        Classifier or regressor that is trained on the mapped rows. None means
+        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a
         transformer only and needs no labels.
     reg_e : float >= 0, default=0.1
         Weight of the negative entropy, in units of the normalised cost. The larger, the more
@@ -94,17 +94,17 @@ class OTMapping(SourceMover):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
-    Warns
-    -----
-    ConvergenceWarning
-        Where the solver reached `max_iter`.
-
     Raises
     ------
     ImportError
         Where POT is not installed: ``pip install 'skdtl[ot]'``.
     ValueError
         With `reg_cl` and an estimator that is no classifier.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Where the solver reached `max_iter`.
 
     See Also
     --------

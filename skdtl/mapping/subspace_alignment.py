@@ -43,8 +43,8 @@ class SubspaceAlignment(InvertibleMapper):
         centred, where it makes no difference. With False the rows are projected as they are.
     estimator : estimator object, "passthrough" or None, default=None
         Classifier or regressor that is trained on the mapped rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" SubspaceAlignment is
-        a transformer only and needs no labels.
+        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a
+        transformer only and needs no labels.
 
     Attributes
     ----------
@@ -66,15 +66,15 @@ class SubspaceAlignment(InvertibleMapper):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The columns' names; only where the rows came as DataFrames.
 
-    Warns
-    -----
-    UserWarning
-        Where there are fewer directions than `n_components`.
-
     Raises
     ------
     ValueError
         Where all rows of a domain are the same.
+
+    Warns
+    -----
+    UserWarning
+        Where there are fewer directions than `n_components`.
 
     See Also
     --------

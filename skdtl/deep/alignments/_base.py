@@ -146,6 +146,11 @@ class Alignment(nn.Module):
         n_outputs : int
             The number of classes, or 1 for a regressor.
 
+        Returns
+        -------
+        list of int
+            In the order of `layers`.
+
         Raises
         ------
         ValueError

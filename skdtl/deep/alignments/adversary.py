@@ -31,7 +31,20 @@ class _Reverse(torch.autograd.Function):
 
 
 def reverse_gradient(x: Tensor, lam: float) -> Tensor:
-    """Return x itself, but multiply the gradient that flows back through it by -λ."""
+    """Return x itself, but multiply the gradient that flows back through it by -λ.
+
+    Parameters
+    ----------
+    x : Tensor
+        What passes.
+    lam : float
+        How strongly the gradient is reversed.
+
+    Returns
+    -------
+    Tensor
+        With the values of x.
+    """
     return _Reverse.apply(x, lam)
 
 
@@ -64,7 +77,7 @@ def domain_loss(
     Returns
     -------
     loss : Tensor of shape ()
-        mean BCE(D(source), 1) + mean BCE(D(target), 0).
+        Mean BCE(D(source), 1) + mean BCE(D(target), 0).
     accuracy : Tensor of shape ()
         The share of rows that are assigned to the right domain, the mean of both domains' shares.
     """
