@@ -1,52 +1,10 @@
-"""Data with a known shift, and small helpers, for the deep tests."""
+"""A small setting of networks, and their weights, for the deep tests."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import rotate
-from sklearn.datasets import load_digits
 
 SMALL = {"hidden_layer_sizes": (16,), "max_epochs": 4, "batch_size": 32, "random_state": 0}
-
-
-def two_domains(seed=0, n_source=90, n_target=60, regression=False):
-    """Return Xs, ys, Xt, yt with a modest shift."""
-    rng = np.random.default_rng(seed)
-    n = n_source + n_target
-    X = rng.normal(size=(n, 5))
-    score = X[:, 0] + 0.5 * X[:, 1]
-    y = 10 + 3 * score if regression else (score > 0).astype(int)
-    X[n_source:, 2] += 1.5
-    return X[:n_source], y[:n_source], X[n_source:], y[n_source:]
-
-
-def shifted_feature(seed, n=400, regression=False):
-    """Return domains with one feature that carries the label but is shifted by 4 in the target.
-
-    Feature 0 carries the label less clearly, in both domains alike. A network that trusts feature
-    1, as the source suggests, is at chance on the target.
-    """
-    rng = np.random.default_rng(seed)
-    sides = []
-    for shift in (0.0, 4.0):
-        y = rng.integers(2, size=n)
-        sign = rng.uniform(-1.7, 1.7, size=n) if regression else 2 * y - 1
-        X = rng.normal(size=(n, 4))
-        X[:, 0] += 1.5 * sign
-        X[:, 1] = 1.5 * sign + 0.5 * X[:, 1] + shift
-        sides += [X, 10 * sign if regression else y]
-    return sides
-
-
-def rotated_digits(seed):
-    """Return digits, and other digits turned by 30 degrees with some noise."""
-    X, y = load_digits(return_X_y=True)
-    rng = np.random.RandomState(seed)
-    order = rng.permutation(len(X))
-    X, y = X[order] / 16, y[order]
-    images = rotate(X[898:].reshape(-1, 8, 8), 30, axes=(1, 2), reshape=False, order=1)
-    images += rng.normal(scale=0.05, size=images.shape)
-    return X[:898], y[:898], images.reshape(-1, 64), y[898:]
 
 
 def weights(estimator) -> list[np.ndarray]:

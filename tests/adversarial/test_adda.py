@@ -15,7 +15,8 @@ from skdtl.adversarial.adda import UntiedNetwork
 from skdtl.deep import Activations, InvertedLabels
 from skdtl.deep.network import Network, hidden_layers
 
-from ..deep_common import SMALL, rotated_digits, same_weights, two_domains, weights
+from ..deep_common import SMALL, same_weights, weights
+from ..shifts import rotated_digits, two_domains
 
 RNG = np.random.default_rng(0)
 XS, XT = RNG.normal(size=(7, 3)), RNG.normal(size=(5, 3)) + 0.5

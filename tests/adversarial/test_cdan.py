@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from skdtl import CDAN, RMAN, DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import Activations, ConditionalAdversary, DomainAdversary, Ramp
 
-from ..deep_common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains
+from ..deep_common import SMALL, same_weights
+from ..shifts import rotated_digits, shifted_feature, two_domains
 
 RNG = np.random.default_rng(0)
 N_SOURCE, N_TARGET, WIDTHS, N_CLASSES = 7, 5, (4, 3), 3

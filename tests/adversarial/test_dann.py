@@ -14,7 +14,8 @@ from skdtl import (
 )
 from skdtl.deep import DomainAdversary, Ramp
 
-from ..deep_common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains
+from ..deep_common import SMALL, same_weights
+from ..shifts import rotated_digits, shifted_feature, two_domains
 
 
 def test_dann_is_the_engine_with_an_adversary_and_the_papers_training():

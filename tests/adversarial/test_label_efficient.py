@@ -19,7 +19,8 @@ from skdtl import (
 from skdtl.deep import Activations, ClassCentreSimilarity
 from skdtl.deep.alignments import reverse_gradient
 
-from ..deep_common import SMALL, same_weights, two_domains, weights
+from ..deep_common import SMALL, same_weights, weights
+from ..shifts import two_domains
 
 RNG = np.random.default_rng(0)
 XS, XT = RNG.normal(size=(8, 3)), RNG.normal(size=(6, 3)) + 0.5

@@ -10,7 +10,8 @@ from sklearn.datasets import make_moons
 from skdtl import MCC, DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import Activations, MinimumClassConfusion
 
-from ..deep_common import SMALL, rotated_digits, same_weights, two_domains
+from ..deep_common import SMALL, same_weights
+from ..shifts import rotated_digits, two_domains
 
 LOGITS = np.random.default_rng(0).normal(size=(7, 4)) * 3
 

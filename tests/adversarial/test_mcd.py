@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from skdtl import MCD, DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import Activations, ClassifierDiscrepancy
 
-from ..deep_common import SMALL, rotated_digits, same_weights, two_domains, weights
+from ..deep_common import SMALL, same_weights, weights
+from ..shifts import rotated_digits, two_domains
 
 SGD = {"optimizer": "sgd", "lr": 0.01, "lr_schedule": "decay"}
 

@@ -11,7 +11,8 @@ from torch import nn
 from skdtl import MDD, DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import Activations, DomainAdversary, MarginDisparity
 
-from ..deep_common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains
+from ..deep_common import SMALL, same_weights
+from ..shifts import rotated_digits, shifted_feature, two_domains
 
 RNG = np.random.default_rng(0)
 WIDTHS = (4, 3)

@@ -12,7 +12,8 @@ from torch import nn
 from skdtl import DeepTransferClassifier, DeepTransferRegressor, SimultaneousTransfer
 from skdtl.deep import Activations, DomainConfusion, Ramp, SoftLabels
 
-from ..deep_common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains, weights
+from ..deep_common import SMALL, same_weights, weights
+from ..shifts import rotated_digits, shifted_feature, two_domains
 
 RNG = np.random.default_rng(0)
 XS, XT = RNG.normal(size=(7, 3)), RNG.normal(size=(5, 3)) + 0.5

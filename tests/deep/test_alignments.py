@@ -20,7 +20,8 @@ from skdtl.deep import (
 from skdtl.deep.alignments import reverse_gradient
 from skdtl.deep.schedules import inverse_decay
 
-from ..deep_common import SMALL, two_domains
+from ..deep_common import SMALL
+from ..shifts import two_domains
 
 RNG = np.random.default_rng(0)
 XS, XT = RNG.normal(size=(7, 3)), RNG.normal(size=(5, 3)) + 0.5

@@ -29,7 +29,8 @@ from skdtl.deep import MMD, LeNet, ResNet, SpectrumNet, inference
 from skdtl.deep.network import Network, split_layers
 from skdtl.deep.randomness import is_deterministic
 
-from ..deep_common import SMALL, same_weights, two_domains, weights
+from ..deep_common import SMALL, same_weights, weights
+from ..shifts import two_domains
 
 TINY = partial(LeNet, n_channels=(3, 4), kernel_size=3, n_features=10)
 TINY_RES = partial(ResNet, n_channels=(4, 8))

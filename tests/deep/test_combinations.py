@@ -9,7 +9,8 @@ from sklearn.preprocessing import StandardScaler
 from skdtl import DeepTransferClassifier, TargetKFold, stack
 from skdtl.deep import MMD, DomainAdversary
 
-from ..deep_common import SMALL, shifted_feature
+from ..deep_common import SMALL
+from ..shifts import shifted_feature
 
 
 def test_a_grid_over_alignments_over_their_weights_and_over_lambda():

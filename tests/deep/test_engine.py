@@ -18,7 +18,8 @@ from skdtl.deep import MMD, Activations, Alignment, DomainAdversary, Ramp
 from skdtl.deep.batches import PairedBatches
 from skdtl.deep.network import Network, split_layers
 
-from ..deep_common import SMALL, same_weights, two_domains, weights
+from ..deep_common import SMALL, same_weights, weights
+from ..shifts import two_domains
 
 CPU = torch.device("cpu")
 

@@ -9,7 +9,8 @@ import torch
 from skdtl import DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import Activations, TargetEntropy
 
-from ..deep_common import SMALL, same_weights, two_domains
+from ..deep_common import SMALL, same_weights
+from ..shifts import two_domains
 
 LOGITS = np.random.default_rng(0).normal(size=(6, 3)) * 2
 

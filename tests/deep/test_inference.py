@@ -15,7 +15,8 @@ from torch import nn
 from skdtl import DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import _training, inference
 
-from ..deep_common import SMALL, two_domains
+from ..deep_common import SMALL
+from ..shifts import two_domains
 
 # More than are computed in float64 at once, and no multiple of a batch's rows.
 N_ROWS = 3000

@@ -27,7 +27,8 @@ from skdtl import (
 from skdtl.deep import MMD, Alignment, DomainAdversary
 from skdtl.deep.batches import PairedBatches
 
-from ..deep_common import two_domains, weights
+from ..deep_common import weights
+from ..shifts import two_domains
 
 # 17 is odd, so that the processes' shares differ in size; the last method's batches leave a process
 # without any row of the target.

@@ -31,7 +31,8 @@ from skdtl.deep.network import Network
 from skdtl.utils import all_estimators
 
 from ..common import assert_same, is_deep, make, make_data, outputs, parameters, partly_labelled
-from ..deep_common import SMALL, two_domains
+from ..deep_common import SMALL
+from ..shifts import two_domains
 
 safetensors = pytest.importorskip("safetensors.torch")
 

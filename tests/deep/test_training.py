@@ -42,7 +42,8 @@ from skdtl.deep import (
 )
 from skdtl.deep._holdout import hold_out
 
-from ..deep_common import SMALL, same_weights, two_domains, weights
+from ..deep_common import SMALL, same_weights, weights
+from ..shifts import two_domains
 
 
 def small(*alignments, regression=False, **options):

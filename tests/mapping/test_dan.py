@@ -14,7 +14,8 @@ from skdtl.deep import MMD, Activations, MultiKernelMMD, Ramp
 from skdtl.deep.alignments._gaussian import gaussian_mixture, squared_distances
 from skdtl.deep.alignments.multi_kernel_mmd import optimal_kernel_weights
 
-from ..deep_common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains
+from ..deep_common import SMALL, same_weights
+from ..shifts import rotated_digits, shifted_feature, two_domains
 
 RNG = np.random.default_rng(0)
 XS, XT = RNG.normal(size=(7, 3)), RNG.normal(size=(6, 3)) + 0.5

@@ -10,7 +10,8 @@ from torch import nn
 from skdtl import DDC, DDCRegressor, DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import MMD
 
-from ..deep_common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains
+from ..deep_common import SMALL, same_weights
+from ..shifts import rotated_digits, shifted_feature, two_domains
 
 NO_SIZES = {name: value for name, value in SMALL.items() if name != "hidden_layer_sizes"}
 

@@ -14,7 +14,8 @@ from skdtl import (
 )
 from skdtl.deep import Activations, CorrelationAlignment
 
-from ..deep_common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains
+from ..deep_common import SMALL, same_weights
+from ..shifts import rotated_digits, shifted_feature, two_domains
 
 RNG = np.random.default_rng(0)
 XS, XT = RNG.normal(size=(7, 3)), 2 * RNG.normal(size=(5, 3)) + 0.5

@@ -13,7 +13,8 @@ from skdtl._couplings import transport_plan
 from skdtl.deep import Activations, JointTransport
 from skdtl.deep.alignments.transport import squared_distances
 
-from ..deep_common import SMALL, rotated_digits, same_weights, two_domains
+from ..deep_common import SMALL, same_weights
+from ..shifts import rotated_digits, two_domains
 
 ot = pytest.importorskip("ot")
 

@@ -11,7 +11,8 @@ from torch import nn
 from skdtl import JAN, DeepTransferClassifier, DeepTransferRegressor, JANRegressor
 from skdtl.deep import MMD, Activations, JointMMD, Ramp
 
-from ..deep_common import SMALL, rotated_digits, same_weights, shifted_feature, two_domains
+from ..deep_common import SMALL, same_weights
+from ..shifts import rotated_digits, shifted_feature, two_domains
 
 RNG = np.random.default_rng(0)
 XS, XT = RNG.normal(size=(7, 3)), RNG.normal(size=(5, 3)) + 0.5

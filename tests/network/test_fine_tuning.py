@@ -10,7 +10,8 @@ from torch import nn
 
 from skdtl import DeepTransferClassifier, FineTuning, FineTuningRegressor
 
-from ..deep_common import SMALL, same_weights, two_domains, weights
+from ..deep_common import SMALL, same_weights, weights
+from ..shifts import two_domains
 
 TWO = {**SMALL, "hidden_layer_sizes": (8, 6)}
 
