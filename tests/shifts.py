@@ -45,3 +45,37 @@ def rotated_digits(seed):
     images = rotate(X[898:].reshape(-1, 8, 8), 30, axes=(1, 2), reshape=False, order=1)
     images += rng.normal(scale=0.05, size=images.shape)
     return X[:898], y[:898], images.reshape(-1, 64), y[898:]
+
+
+def other_covariances(n_s=40, n_t=25, d=6, seed=0):
+    """Return Xs, ys, Xt: features that are correlated otherwise in the target, means elsewhere."""
+    rng = np.random.default_rng(seed)
+    Xs = rng.normal(size=(n_s, d)) @ rng.normal(size=(d, d)) + 0.3
+    Xt = rng.normal(size=(n_t, d)) @ rng.normal(size=(d, d)) + rng.normal(size=d)
+    return Xs, np.arange(n_s) % 2, Xt
+
+
+def other_means(n_s=40, n_t=25, d=6, seed=0):
+    """Return Xs, ys, Xt: features that are correlated alike, with means elsewhere."""
+    rng = np.random.default_rng(seed)
+    A = rng.normal(size=(d, d))
+    Xs, Xt = rng.normal(size=(n_s, d)) @ A, rng.normal(size=(n_t, d)) @ A
+    return Xs + 0.3, np.arange(n_s) % 2, Xt + rng.normal(size=d)
+
+
+def turned(seed, n=300, angle=1.15, d=6):
+    """Two classes along the direction of largest variance, which turns towards a disturbance.
+
+    Return Xs, ys, Xt, yt. In the source's coordinates the signal has turned by `angle` in the
+    plane of the two features of largest variance; a rotation hides which they are.
+    """
+    rng = np.random.default_rng(seed)
+    rotation = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    y = np.arange(2 * n) % 2
+    X = rng.normal(size=(2 * n, d)) * np.r_[0.4, 2.0, np.full(d - 2, 0.3)]
+    X[:, 0] += 3 * (2 * y - 1)
+    c, s = np.cos(angle), np.sin(angle)
+    X[n:, :2] = X[n:, :2] @ [[c, s], [-s, c]]
+    X[n:] += 1.0
+    X = X @ rotation
+    return X[:n], y[:n], X[n:], y[n:]

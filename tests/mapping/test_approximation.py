@@ -22,6 +22,8 @@ from skdtl.kernels import kernel_gamma
 from skdtl.mapping import _feature_space, _kernel_mapper
 from skdtl.mapping._kernel_mapper import draw_landmarks
 
+from ..shifts import other_means
+
 # Each approximation with a kernel that it stands for.
 PAIRS = [
     ("nystroem", "rbf"),
@@ -29,13 +31,6 @@ PAIRS = [
     ("nystroem", "laplacian"),
     ("fourier", "rbf"),
 ]
-
-
-def two_domains(n_s=60, n_t=40, d=5, seed=0):
-    rng = np.random.default_rng(seed)
-    A = rng.normal(size=(d, d))
-    Xs, Xt = rng.normal(size=(n_s, d)) @ A, rng.normal(size=(n_t, d)) @ A
-    return Xs, np.arange(n_s) % 2, Xt + rng.normal(size=d)
 
 
 def shells(seed, n):
@@ -80,13 +75,13 @@ def approximate(approximation, kernel="rbf", n_basis=30, random_state=0, **optio
 @pytest.mark.parametrize("n", [(60, 40), (250, 150)])
 @pytest.mark.parametrize("kernel", ["rbf", "poly", "laplacian"])
 def test_with_all_rows_for_landmarks_it_is_the_exact_solution(kernel, n):
-    Xs, ys, Xt = two_domains(*n)
+    Xs, ys, Xt = other_means(*n, d=5)
     options = {"kernel": kernel, "degree": 2, "coef0": 0.5, "mu": 0.3, "n_components": 3}
     exact = TCA(**options).fit(Xs, ys, Xt)
     all_rows = approximate("nystroem", n_basis=sum(n), **options).fit(Xs, ys, Xt)
     assert_allclose(all_rows.gamma_, exact.gamma_)
     assert_allclose(all_rows.eigenvalues_, exact.eigenvalues_, rtol=1e-8)
-    new = two_domains(seed=1)[0]
+    new = other_means(60, 40, 5, seed=1)[0]
     for rows in (Xs, Xt, new):
         expected = exact.transform(rows)
         same_up_to_sign(all_rows.transform(rows), expected, rtol=1e-5, atol=1e-6)
@@ -98,7 +93,7 @@ def test_with_all_rows_for_landmarks_it_is_the_exact_solution(kernel, n):
 
 def test_landmarks_that_span_the_feature_space_are_enough():
     """x² has three monomials of two features: any six landmarks give (<x, y> + 1)² exactly."""
-    Xs, ys, Xt = two_domains(d=2)
+    Xs, ys, Xt = other_means(60, 40, 2)
     options = {"kernel": "poly", "degree": 2, "coef0": 1.0, "n_components": 5}
     exact = TCA(**options).fit(Xs, ys, Xt)
     six = approximate("nystroem", n_basis=6, **options).fit(Xs, ys, Xt)
@@ -127,7 +122,7 @@ def test_more_features_bring_it_nearer_to_the_exact_solution(approximation, last
 
 def test_fourier_features_are_those_of_the_kernels_spectral_measure():
     """Their inner products are the kernel's values, about as near as chance allows."""
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means(60, 40, 5)
     tca = approximate("fourier", n_basis=5_000, gamma=0.07).fit(Xs, ys, Xt)
     assert isinstance(tca.kernel_map_, RBFSampler)
     F = tca.kernel_map_.transform(Xt)
@@ -171,7 +166,7 @@ def test_it_is_worth_as_much_as_the_exact_solution():
 )
 @pytest.mark.parametrize("sparse", [False, True])
 def test_landmarks_are_rows_of_both_domains(n_s, n_t, n_basis, from_source, sparse):
-    Xs, ys, Xt = two_domains(n_s, n_t)
+    Xs, ys, Xt = other_means(n_s, n_t, d=5)
     kind = scipy.sparse.csr_array if sparse else np.asarray
     tca = approximate("nystroem", n_basis=n_basis, n_components=1).fit(kind(Xs), ys, kind(Xt))
     landmarks = tca.kernel_map_.components_
@@ -229,7 +224,7 @@ def test_few_target_rows_count_as_much_as_many_source_rows(monkeypatch):
     ],
 )  # fmt: skip
 def test_every_parameter_counts(approximation, kernel, change):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means(60, 40, 5)
     tca = approximate(approximation, kernel)
     Z = tca.fit(Xs, ys, Xt).transform(Xt)
     changed = tca.set_params(**change).fit(Xs, ys, Xt).transform(Xt)
@@ -247,7 +242,7 @@ def test_the_eigensolvers_parameters_arrive(approximation):
 
 
 def test_rules_for_the_width():
-    Xs, ys, Xt = two_domains(200, 100)
+    Xs, ys, Xt = other_means(200, 100, d=5)
     X = np.vstack([Xs, Xt])
     for approximation, kernel in PAIRS:
         fits = {
@@ -283,14 +278,14 @@ def test_rules_for_the_width():
     ],
 )
 def test_kernels_that_an_approximation_does_not_stand_for(approximation, kernel, pattern):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means(60, 40, 5)
     with pytest.raises(ValueError, match=pattern):
         approximate(approximation, kernel).fit(Xs, ys, Xt)
 
 
 @pytest.mark.parametrize("n_basis", [0, -3, 2.5, None])
 def test_illegal_numbers_of_features(n_basis):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means(60, 40, 5)
     with pytest.raises(ValueError, match="'n_basis' of TCA must be an int"):
         approximate("nystroem", n_basis=n_basis).fit(Xs, ys, Xt)
 
@@ -305,7 +300,7 @@ def test_rows_that_do_not_differ(approximation, kernel, n):
 
 @pytest.mark.parametrize("approximation", ["nystroem", "fourier"])
 def test_fewer_features_than_components(approximation):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means(60, 40, 5)
     with pytest.warns(
         UserWarning,
         match=r"n_components=8, .*only 4 .*features that stand for the kernel \(n_basis=4\)",
@@ -323,7 +318,7 @@ def test_fewer_features_than_components(approximation):
 
 @pytest.mark.parametrize("approximation, kernel", PAIRS)
 def test_the_seed_decides(approximation, kernel):
-    Xs, ys, Xt = two_domains(200, 150)
+    Xs, ys, Xt = other_means(200, 150, d=5)
     np.random.seed(0)  # noqa: NPY002
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     maps = [
@@ -344,7 +339,7 @@ def test_the_seed_decides(approximation, kernel):
 
 @pytest.mark.parametrize("approximation, kernel", PAIRS)
 def test_sparse_rows_are_rows(approximation, kernel):
-    Xs, ys, Xt = two_domains(200, 150)
+    Xs, ys, Xt = other_means(200, 150, d=5)
     Xs[Xs < 0], Xt[Xt < 0] = 0, 0
     dense = approximate(approximation, kernel).fit(Xs, ys, Xt)
     sparse = approximate(approximation, kernel)
@@ -357,7 +352,7 @@ def test_sparse_rows_are_rows(approximation, kernel):
 @pytest.mark.parametrize("approximation, kernel", PAIRS)
 def test_single_precision(approximation, kernel):
     """Landmarks of which half are the same make the landmarks' matrix singular."""
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means(60, 40, 5)
     Xs, ys = np.vstack([Xs, Xs]).astype("f4"), np.tile(ys, 2)
     Xt = Xt.astype("f4")
     options = {"n_basis": 140}
@@ -375,7 +370,7 @@ def test_single_precision(approximation, kernel):
 
 @pytest.mark.parametrize("approximation, error", [("nystroem", 1e-8), ("fourier", 0.2)])
 def test_without_a_target_the_source_stands_for_it(approximation, error):
-    Xs, ys, _ = two_domains()
+    Xs, ys, _ = other_means(60, 40, 5)
     with pytest.warns(NoTargetWarning):
         alone = approximate(approximation, n_basis=900, mu=0.1).fit(Xs, ys)
     with pytest.warns(NoTargetWarning):
@@ -385,7 +380,7 @@ def test_without_a_target_the_source_stands_for_it(approximation, error):
 
 @pytest.mark.parametrize("approximation", ["nystroem", "fourier"])
 def test_whatever_scikit_learn_is_told_to_return(approximation):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means(60, 40, 5)
     expected = approximate(approximation).fit(Xs, ys, Xt).transform(Xt)
     with sklearn.config_context(transform_output="pandas"):
         tca = approximate(approximation).fit(Xs, ys, Xt)
@@ -397,7 +392,7 @@ def test_whatever_scikit_learn_is_told_to_return(approximation):
 
 @pytest.mark.parametrize("approximation", ["nystroem", "fourier"])
 def test_components_map_the_features(approximation):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means(60, 40, 5)
     tca = approximate(approximation).fit(Xs, ys, Xt)
     assert tca.components_.shape == (3, 30)
     assert not hasattr(tca, "X_fit_") and not hasattr(tca, "eigenvectors_")
@@ -413,7 +408,7 @@ def test_components_map_the_features(approximation):
 
 @pytest.mark.parametrize("approximation, dtype", [("nystroem", "f4"), ("fourier", "f8")])
 def test_never_all_features_at_once(approximation, dtype, monkeypatch):
-    Xs, ys, Xt = (array.astype(dtype) for array in two_domains(8_000, 8_000))
+    Xs, ys, Xt = (array.astype(dtype) for array in other_means(8_000, 8_000, d=5))
     tca = approximate(approximation, n_basis=100)
     whole = tca.fit(Xs, ys, Xt).transform(Xt)
     for module in (_feature_space, _kernel_mapper):

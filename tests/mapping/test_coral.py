@@ -18,12 +18,7 @@ from skdtl import CORAL, SourceOnly
 from skdtl.datasets import load_office_caltech
 from skdtl.mapping.coral import coral_map, coral_matrix
 
-
-def two_domains(n_s=40, n_t=25, d=5, seed=0):
-    rng = np.random.default_rng(seed)
-    Xs = rng.normal(size=(n_s, d)) @ rng.normal(size=(d, d)) + 0.3
-    Xt = rng.normal(size=(n_t, d)) @ rng.normal(size=(d, d)) + rng.normal(size=d)
-    return Xs, np.arange(n_s) % 2, Xt
+from ..shifts import other_covariances
 
 
 def low_rank(n, d, rank, seed):
@@ -36,12 +31,12 @@ def low_rank(n, d, rank, seed):
 
 @pytest.mark.parametrize("lam", [0.0, 0.3, 1.0])
 def test_algorithm_1(lam):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(d=5)
     coral = CORAL(lam, estimator="passthrough").fit(Xs, ys, Xt)
     Cs, Ct = (np.cov(X.T) + lam * np.eye(5) for X in (Xs, Xt))
     A = scipy.linalg.inv(scipy.linalg.sqrtm(Cs)) @ scipy.linalg.sqrtm(Ct)
     assert_allclose(coral.recoloring_, A, rtol=1e-8)
-    new = two_domains(seed=1)[0]
+    new = other_covariances(seed=1, d=5)[0]
     expected = (new - Xs.mean(axis=0)) @ A + Xt.mean(axis=0)
     assert_allclose(coral.transform(new, domain="source"), expected, rtol=1e-8)
 
@@ -74,7 +69,7 @@ def test_a_case_computed_by_hand():
 
 
 def test_without_lam_both_moments_agree():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(d=5)
     Z = CORAL(0.0).fit(Xs, ys, Xt).transform(Xs, domain="source")
     assert_allclose(np.cov(Z.T), np.cov(Xt.T), rtol=1e-8)
     assert_allclose(Z.mean(axis=0), Xt.mean(axis=0))
@@ -114,19 +109,19 @@ def test_many_features_never_make_a_square_of_them():
 @pytest.mark.parametrize("lam", [0.0, 1.0])
 @pytest.mark.parametrize("d", [5, 100])
 def test_equal_domains_change_nothing(lam, d):
-    Xs, ys, _ = two_domains(d=d)
+    Xs, ys, _ = other_covariances(d=d)
     coral = CORAL(lam, estimator="passthrough").fit(Xs, ys, Xs)
     assert_allclose(coral.transform(Xs, domain="source"), Xs, rtol=1e-7, atol=1e-7)
 
 
 def test_a_large_lam_moves_the_mean_alone():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(d=5)
     moved = CORAL(1e9).fit(Xs, ys, Xt).transform(Xs, domain="source")
     assert_allclose(moved, Xs - Xs.mean(0) + Xt.mean(0), atol=1e-6)
 
 
 def test_an_offset_does_not_cost_precision():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(d=5)
     near = CORAL(0.1, estimator="passthrough").fit(Xs, ys, Xt)
     far = CORAL(0.1, estimator="passthrough").fit(Xs + 1e6, ys, Xt + 1e6)
     assert_allclose(far.recoloring_, near.recoloring_, rtol=1e-6)
@@ -137,7 +132,7 @@ def test_means(d):
     def fitted(match_means, Xs, Xt):
         return CORAL(match_means=match_means, estimator="passthrough").fit(Xs, None, Xt)
 
-    Xs, _, Xt = two_domains(d=d)
+    Xs, _, Xt = other_covariances(d=d)
     moved, stays = fitted(True, Xs, Xt), fitted(False, Xs, Xt)
     Z = stays.transform(Xs, domain="source")
     shift = moved.transform(Xs, domain="source") - Z
@@ -200,7 +195,7 @@ def test_regression():
 
 @pytest.mark.parametrize("d", [5, 100])
 def test_only_source_rows_move_and_they_move_back(d):
-    Xs, ys, Xt = two_domains(d=d)
+    Xs, ys, Xt = other_covariances(d=d)
     coral = CORAL(estimator="passthrough").fit(Xs, ys, Xt)
     Z = coral.transform(Xs, domain="source")
     assert abs(Z - Xs).max() > 0.1
@@ -211,7 +206,7 @@ def test_only_source_rows_move_and_they_move_back(d):
 
 
 def test_rows_to_lead_back_are_checked():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(d=5)
     coral = CORAL().fit(Xs, ys, Xt)
     with pytest.raises(ValueError, match="X has 3 features, but CORAL maps to 5"):
         coral.inverse_transform(Xt[:, :3])
@@ -222,7 +217,7 @@ def test_rows_to_lead_back_are_checked():
 
 
 def test_labelled_target_rows_join_as_they_are():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(d=5)
     yt = np.full(len(Xt), np.nan)
     yt[:4] = [1, 0, 1, 1]
     coral = CORAL(estimator=KNeighborsClassifier(1)).fit(Xs, ys, Xt, yt)
@@ -232,7 +227,7 @@ def test_labelled_target_rows_join_as_they_are():
 
 @pytest.mark.parametrize("d", [5, 100])
 def test_single_precision(d):
-    Xs, ys, Xt = two_domains(d=d)
+    Xs, ys, Xt = other_covariances(d=d)
     double = CORAL(estimator="passthrough").fit(Xs, ys, Xt)
     single = CORAL(estimator="passthrough").fit(Xs.astype("f4"), ys, Xt.astype("f4"))
     Z = single.transform(Xs.astype("f4"), domain="source")
@@ -244,7 +239,7 @@ def test_single_precision(d):
 
 
 def test_too_few_rows():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(d=5)
     with pytest.raises(ValueError, match="Xt has n_samples=1, but a covariance matrix needs"):
         CORAL().fit(Xs, ys, Xt[:1])
     flat = np.ones((4, 5))
@@ -257,13 +252,13 @@ def test_too_few_rows():
 
 
 def test_sparse_rows_are_refused():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(d=5)
     with pytest.raises(TypeError, match=r"[Ss]parse"):
         CORAL().fit(scipy.sparse.csr_array(Xs), ys, scipy.sparse.csr_array(Xt))
 
 
 def test_the_function_alone():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_covariances(d=5)
     basis, A, inverse = coral_map(Xs, Xt, 0.5)
     assert basis is None
     assert_allclose(A @ inverse, np.eye(5), atol=1e-10)
@@ -289,7 +284,7 @@ def test_published_accuracies(source, target, published):
 
 def test_columns_keep_their_names():
     pd = pytest.importorskip("pandas")
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(d=5)
     names = ["age", "chol", "ecg", "bmi", "dose"]
     Fs, Ft = pd.DataFrame(Xs, columns=names), pd.DataFrame(Xt, columns=names)
     coral = CORAL().set_output(transform="pandas").fit(Fs, ys, Ft)

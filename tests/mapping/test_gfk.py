@@ -18,14 +18,7 @@ from skdtl.datasets import load_office_caltech
 from skdtl.mapping._principal_axes import principal_axes
 from skdtl.mapping.gfk import geodesic_flow_factor, partial_least_squares_axes
 
-from .turned import turned
-
-
-def two_domains(n_s=40, n_t=25, d=8, seed=0):
-    rng = np.random.default_rng(seed)
-    Xs = rng.normal(size=(n_s, d)) @ rng.normal(size=(d, d)) + 0.3
-    Xt = rng.normal(size=(n_t, d)) @ rng.normal(size=(d, d)) + rng.normal(size=d)
-    return Xs, np.arange(n_s) % 2, Xt
+from ..shifts import other_covariances, turned
 
 
 def mapper(*args, **options):
@@ -154,11 +147,11 @@ def test_only_the_subspaces_count_and_their_order_does_not():
 
 @pytest.mark.parametrize("shape", [(40, 25, 8), (12, 15, 60)])
 def test_inner_products_of_mapped_rows_are_the_kernel(shape):
-    Xs, _, Xt = two_domains(*shape)
+    Xs, _, Xt = other_covariances(*shape)
     G = integral(principal_axes([Xs], 3), principal_axes([Xt], 3))
     model = mapper(3).fit(Xs, None, Xt)
     assert_allclose(model.components_.T @ model.components_, G, atol=1e-10)
-    new = two_domains(*shape, seed=1)[0]
+    new = other_covariances(*shape, seed=1)[0]
     Zs, Zt = model.transform(Xs, domain="source"), model.transform(new)
     assert_allclose(Zs @ Zt.T, (Xs - Xs.mean(0)) @ G @ (new - Xt.mean(0)).T, atol=1e-8)
     plain = mapper(3, match_means=False).fit(Xs, None, Xt)
@@ -170,7 +163,7 @@ def test_inner_products_of_mapped_rows_are_the_kernel(shape):
 
 
 def test_equal_domains_give_the_projection():
-    Xs, ys, _ = two_domains()
+    Xs, ys, _ = other_covariances(d=8)
     P = principal_axes([Xs], 3)
     model = mapper(3).fit(Xs, None, Xs)
     assert model.components_.shape == (3, 8)
@@ -183,14 +176,14 @@ def test_equal_domains_give_the_projection():
 def test_the_dimension_is_that_of_subspace_alignment():
     chosen = set()
     for seed in range(4):
-        Xs, _, Xt = two_domains(d=16, seed=seed)
+        Xs, _, Xt = other_covariances(d=16, seed=seed)
         model = mapper().fit(Xs, None, Xt)
         other = SubspaceAlignment(estimator="passthrough").fit(Xs, None, Xt)
         assert model.n_components_ == other.n_components_
         assert len(model.principal_angles_) == model.n_components_
         chosen.add(model.n_components_)
     assert len(chosen) > 1
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_covariances(d=8)
     assert mapper(6).fit(Xs, None, Xt).transform(Xt).shape == (25, 8)
     with pytest.warns(UserWarning, match="n_components=9, but .* only 8 directions"):
         assert mapper(9).fit(Xs, None, Xt).n_components_ == 8
@@ -212,7 +205,7 @@ def krylov(X, y, k):
 
 @pytest.mark.parametrize("shape", [(40, 25, 8), (12, 15, 60)])
 def test_the_sources_directions_by_its_numbers(shape):
-    Xs, _, Xt = two_domains(*shape)
+    Xs, _, Xt = other_covariances(*shape)
     ys = Xs[:, 0] - Xs[:, 2] + np.random.default_rng(0).normal(size=len(Xs))
     model = GFK(3, source_subspace="pls", estimator=Ridge()).fit(Xs, ys, Xt)
     G = integral(krylov(Xs, ys, 3), principal_axes([Xt], 3))
@@ -222,7 +215,7 @@ def test_the_sources_directions_by_its_numbers(shape):
 
 
 def test_the_sources_directions_by_its_classes():
-    Xs, _, Xt = two_domains(60)
+    Xs, _, Xt = other_covariances(60, d=8)
     ys = np.digitize(Xs[:, 0], np.quantile(Xs[:, 0], [0.3, 0.6]))
     model = GFK(1, source_subspace="pls").fit(Xs, np.array(["a", "b", "c"])[ys], Xt)
     indicators = np.eye(3)[ys]
@@ -253,7 +246,7 @@ def test_fewer_directions_explain_the_labels():
 
 
 def test_what_partial_least_squares_needs():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(d=8)
     with pytest.raises(ValueError, match="learns from the source's labels, but with estimator="):
         mapper(2, source_subspace="pls").fit(Xs, ys, Xt)
     with pytest.raises(TypeError, match="Sparse data was passed for Xs"):
@@ -311,7 +304,7 @@ def test_published_accuracies(source, target, published):
 
 
 def test_each_domain_is_centred_by_itself():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_covariances(d=8)
     model = mapper(2).fit(Xs, None, Xt)
     for X, domain in ((Xs, "source"), (Xt, "target")):
         assert_allclose(model.transform(X, domain).mean(0), 0, atol=1e-12)
@@ -322,7 +315,7 @@ def test_each_domain_is_centred_by_itself():
 
 @pytest.mark.parametrize("k", [2, 8])
 def test_what_the_subspaces_hold_leads_back(k):
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_covariances(d=8)
     model = mapper(k).fit(Xs, None, Xt)
     span = scipy.linalg.orth(np.hstack([principal_axes([X], k) for X in (Xs, Xt)]))
     for X, domain in ((Xs, "source"), (Xt, "target")):
@@ -338,7 +331,7 @@ def test_what_the_subspaces_hold_leads_back(k):
 @pytest.mark.parametrize("n_components", [3, "sdm"])
 @pytest.mark.parametrize("shape", [(60, 40, 12), (15, 14, 80)])
 def test_sparse_rows_are_rows(shape, n_components):
-    Xs, ys, Xt = two_domains(*shape)
+    Xs, ys, Xt = other_covariances(*shape)
     Xs[Xs < 0], Xt[Xt < 0] = 0, 0
     dense = GFK(n_components, estimator=Ridge()).fit(Xs, ys, Xt)
     sparse = GFK(n_components, estimator=Ridge())
@@ -361,7 +354,7 @@ def test_many_features_never_make_a_square_of_them():
 
 
 def test_single_precision():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(d=8)
     double = mapper(2).fit(Xs, ys, Xt)
     single = mapper(2).fit(Xs.astype("f4"), ys, Xt.astype("f4"))
     for X, domain in ((Xs, "source"), (Xt, "target")):
@@ -371,7 +364,7 @@ def test_single_precision():
 
 
 def test_one_result_with_one_sign():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(d=8)
     order = np.random.default_rng(0).permutation(len(Xs))
     first, second = (mapper(3).fit(X, None, Xt).components_ for X in (Xs, Xs[order]))
     assert_allclose(first, second, atol=1e-9)
@@ -379,7 +372,7 @@ def test_one_result_with_one_sign():
 
 
 def test_labelled_target_rows_join_by_their_own_map():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(d=8)
     yt = np.full(len(Xt), np.nan)
     yt[:4] = [1, 0, 1, 1]
     model = GFK(3, estimator=KNeighborsClassifier(1)).fit(Xs, ys, Xt, yt)

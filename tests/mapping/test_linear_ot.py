@@ -14,14 +14,9 @@ from sklearn.linear_model import LinearRegression
 from skdtl import LinearOTMapping, NoTargetWarning, SourceOnly
 from skdtl.mapping.linear_ot import gaussian_transport
 
+from ..shifts import other_covariances
+
 pytest.importorskip("ot")
-
-
-def two_domains(n_s=60, n_t=50, d=4, seed=0):
-    rng = np.random.default_rng(seed)
-    A, B = rng.normal(size=(2, d, d))
-    Xs, Xt = rng.normal(size=(n_s, d)) @ A, rng.normal(size=(n_t, d)) @ B
-    return Xs + 2, np.arange(n_s) % 2, Xt + rng.normal(size=d)
 
 
 def formula(Xs, Xt, reg):
@@ -37,7 +32,7 @@ def formula(Xs, Xt, reg):
 
 @pytest.mark.parametrize("reg", [1e-8, 1e-3, 0.5])
 def test_the_papers_map(reg):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(60, 50, 4)
     A, Cs, Ct = formula(Xs, Xt, reg)
     model = LinearOTMapping(reg=reg).fit(Xs, ys, Xt)
     assert model.basis_ is None
@@ -53,7 +48,7 @@ def test_the_papers_map(reg):
 
 
 def test_mapped_rows_have_the_targets_mean_and_covariance():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(60, 50, 4)
     moved = LinearOTMapping(reg=1e-10).fit(Xs, ys, Xt).transform(Xs, "source")
     assert_allclose(moved.mean(axis=0), Xt.mean(axis=0))
     assert_allclose(np.cov(moved.T), np.cov(Xt.T) * (49 / 50) * (60 / 59), rtol=1e-5, atol=1e-7)
@@ -95,9 +90,9 @@ def test_many_features_make_no_large_matrix():
 
 @pytest.mark.parametrize("d", [4, 200])
 def test_the_inverse_is_exact(d):
-    Xs, ys, Xt = two_domains(d=d)
+    Xs, ys, Xt = other_covariances(60, 50, d)
     model = LinearOTMapping().fit(Xs, ys, Xt)
-    new = two_domains(d=d, seed=3)[0]
+    new = other_covariances(60, 50, d, seed=3)[0]
     there = model.transform(new, "source")
     assert abs(there - new).max() > 0.1
     assert_allclose(model.inverse_transform(there, "source"), new, rtol=1e-6, atol=1e-6)
@@ -109,7 +104,7 @@ def test_the_inverse_is_exact(d):
 
 
 def test_the_inverse_takes_mapped_tables():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(60, 50, 4)
     names = list("abcd")
     frame = pd.DataFrame(Xs, columns=names)
     model = LinearOTMapping().set_output(transform="pandas").fit(frame, ys, Xt)
@@ -121,7 +116,7 @@ def test_the_inverse_takes_mapped_tables():
 
 
 def test_equal_domains_stay():
-    Xs, ys, _ = two_domains()
+    Xs, ys, _ = other_covariances(60, 50, 4)
     for reg in (1e-6, 1.0):
         assert_allclose(LinearOTMapping(reg=reg).fit(Xs, ys, Xs).coef_, np.eye(4), atol=1e-8)
     with pytest.warns(NoTargetWarning):
@@ -130,13 +125,13 @@ def test_equal_domains_stay():
 
 
 def test_an_infinite_reg_moves_the_means_alone():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances(60, 50, 4)
     moved = LinearOTMapping(reg=1e9).fit(Xs, ys, Xt).transform(Xs, "source")
     assert_allclose(moved, Xs - Xs.mean(axis=0) + Xt.mean(axis=0), atol=1e-6)
 
 
 def test_the_unit_does_not_count():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_covariances(60, 50, 4)
     for scale in (1e-6, 1e6):
         assert_allclose(
             gaussian_transport(scale * Xs, scale * Xt, 0.1)[2], gaussian_transport(Xs, Xt, 0.1)[2]
@@ -197,7 +192,7 @@ def test_regression_and_labelled_target_rows():
 
 @pytest.mark.parametrize("d", [4, 200])
 def test_single_precision(d):
-    Xs, ys, Xt = two_domains(d=d)
+    Xs, ys, Xt = other_covariances(60, 50, d)
     double = LinearOTMapping().fit(Xs, ys, Xt)
     single = LinearOTMapping().fit(Xs.astype("f4"), ys, Xt.astype("f4"))
     Z = single.transform(Xs.astype("f4"), "source")

@@ -20,7 +20,8 @@ from skdtl.mapping._feature_space import FeatureSpace
 from skdtl.mapping._mean_differences import mean_difference
 from skdtl.mapping.sstca import label_columns, neighbour_laplacian
 
-from .test_tca import KERNELS, OPTIONS, angle, paper_matrices, same_up_to_sign, two_domains
+from ..shifts import other_means
+from .test_tca import KERNELS, OPTIONS, angle, paper_matrices, same_up_to_sign
 
 
 def paper_laplacian(X, k):
@@ -83,7 +84,7 @@ def estimator_of(kind):
 @pytest.mark.parametrize("weights", [(0.3, 2000.0, 3), (0.9, 0.0, 3), (0.0, 2000.0, 6)])
 def test_the_papers_eigenvectors(kernel, d, kind, weights):
     label_weight, lam, n_neighbors = weights
-    Xs, _, Xt = two_domains(d=d)
+    Xs, _, Xt = other_means(d=d)
     ys, yt = labels_of(kind, Xs, Xt)
     terms = {"mu": 5.0, "label_weight": label_weight, "lam": lam, "n_neighbors": n_neighbors}
     sstca = SSTCA(3, kernel=kernel, estimator=estimator_of(kind), **terms, **OPTIONS)
@@ -98,7 +99,7 @@ def test_the_papers_eigenvectors(kernel, d, kind, weights):
     # In the scale W' P W = c I that gives the largest variance of a component the value 1.
     W = W / (K @ W).std(axis=0).max()
     same_up_to_sign(sstca.transform(X), K @ W, rtol=1e-5, atol=1e-6)
-    new = two_domains(d=d, seed=1)[0]
+    new = other_means(d=d, seed=1)[0]
     for domain in ("source", "target"):
         expected = KERNELS[kernel](new, X) @ W
         same_up_to_sign(sstca.transform(new, domain), expected, rtol=1e-5, atol=1e-6)
@@ -144,7 +145,7 @@ def test_columns_of_labels_by_hand():
     "shape", [(40, 25, 6), (40, 25, 100), (100, 70, 1010), (200, 100, 20), (200, 160, 250)]
 )
 def test_features_and_samples_agree(shape, lam):
-    Xs, _, Xt = two_domains(*shape)
+    Xs, _, Xt = other_means(*shape)
     Xs, Xt = Xs / 5, Xt / 5
     ys = labels_of("classes", Xs, Xt)[0]
     options = {"mu": 5.0, "lam": lam}
@@ -157,7 +158,7 @@ def test_features_and_samples_agree(shape, lam):
 
 def test_the_eigensolver_iterates_with_a_factor():
     """More rows than are decomposed directly: products with a triangular inverse."""
-    Xs, _, Xt = two_domains(150, 120, d=12)
+    Xs, _, Xt = other_means(150, 120, d=12)
     Xs, Xt = Xs / 5, Xt / 5
     ys, yt = labels_of("classes", Xs, Xt)
     terms = {"mu": 0.7, "label_weight": 0.2, "lam": 500.0, "n_neighbors": 4}
@@ -178,7 +179,7 @@ def test_the_eigensolver_iterates_with_a_factor():
 @pytest.mark.parametrize("d", [6, 100])
 def test_penalties_labels_and_neighbours_together(d):
     """All terms of the shared problem at once, among samples and among features."""
-    Xs, _, Xt = two_domains(d=d)
+    Xs, _, Xt = other_means(d=d)
     X = np.vstack([Xs, Xt]) / 5
     n, K, e = len(X), X @ X.T, mean_difference(len(Xs), len(Xt))
     rng = np.random.default_rng(0)
@@ -197,7 +198,7 @@ def test_penalties_labels_and_neighbours_together(d):
 
 @pytest.mark.parametrize("lam", [0.0, 500.0])
 def test_landmarks_that_are_all_rows(lam):
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_means()
     ys, yt = labels_of("classes", Xs, Xt)
     options = {"kernel": "rbf", "gamma": 0.05, "lam": lam}
     exact = SSTCA(3, **options).fit(Xs, ys, Xt, yt)
@@ -208,7 +209,7 @@ def test_landmarks_that_are_all_rows(lam):
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_blocks_of_rows_with_their_neighbours(sparse, monkeypatch):
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_means()
     Xs[Xs < 0], Xt[Xt < 0] = 0, 0
     X = np.vstack([Xs, Xt])
     laplacian = neighbour_laplacian(X, 4)
@@ -229,7 +230,7 @@ def test_blocks_of_rows_with_their_neighbours(sparse, monkeypatch):
 
 
 def test_an_offset_does_not_cost_precision():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_means()
     laplacian = neighbour_laplacian(np.vstack([Xs, Xt]), 4)
     expected = FeatureSpace((Xs, Xt)).smoothness(laplacian)
     moved = FeatureSpace((Xs + 1e7, Xt + 1e7)).smoothness(laplacian)
@@ -239,7 +240,7 @@ def test_an_offset_does_not_cost_precision():
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 @pytest.mark.parametrize("d", [6, 100])
 def test_sparse_rows_are_rows(kernel, d):
-    Xs, _, Xt = two_domains(d=d)
+    Xs, _, Xt = other_means(d=d)
     ys, yt = labels_of("classes", Xs, Xt)
     Xs[Xs < 0], Xt[Xt < 0] = 0, 0
     dense = SSTCA(3, kernel=kernel, lam=500).fit(Xs, ys, Xt, yt)
@@ -251,7 +252,7 @@ def test_sparse_rows_are_rows(kernel, d):
 
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_single_precision(kernel):
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_means()
     ys, yt = labels_of("classes", Xs, Xt)
     double = SSTCA(3, kernel=kernel, lam=100).fit(Xs, ys, Xt, yt)
     single = SSTCA(3, kernel=kernel, lam=100).fit(Xs.astype("f4"), ys, Xt.astype("f4"), yt)
@@ -264,7 +265,7 @@ def test_the_larger_side_makes_no_matrix(monkeypatch):
     for n, d, wide in ((2000, 5, 1000), (2000, 5, 3), (20, 4000, 1000)):
         # Even where TCA would iterate with products of the rows.
         monkeypatch.setattr(_feature_space, "_MAX_FEATURE_SPACE", wide)
-        Xs, _, Xt = two_domains(n, n, 5)
+        Xs, _, Xt = other_means(n, n, 5)
         to_d = np.random.default_rng(0).normal(size=(5, d))
         Xs, Xt, ys = Xs @ to_d, Xt @ to_d, np.arange(n) % 2
         tracemalloc.start()
@@ -282,7 +283,7 @@ def test_the_larger_side_makes_no_matrix(monkeypatch):
 def test_without_labels_and_neighbours_it_is_tca(kernel, approximation):
     if kernel == "linear" and approximation:
         pytest.skip("needs none")
-    Xs, _, Xt = two_domains(120, 80)
+    Xs, _, Xt = other_means(120, 80)
     ys, yt = labels_of("classes", Xs, Xt)
     options = {"kernel": kernel, "approximation": approximation, "random_state": 0, "mu": 0.3}
     sstca = SSTCA(4, label_weight=0, lam=0, **options).fit(Xs, ys, Xt, yt)
@@ -292,7 +293,7 @@ def test_without_labels_and_neighbours_it_is_tca(kernel, approximation):
 
 
 def test_labels_alone_have_few_directions():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_means()
     ys, yt = labels_of("classes", Xs, Xt)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -307,7 +308,7 @@ def test_labels_alone_have_few_directions():
 
 
 def test_the_more_labels_count_the_more_the_components_depend_on_them():
-    Xs, _, Xt = two_domains(150, 100)
+    Xs, _, Xt = other_means(150, 100)
     ys = Xs[:, 3] * 0.3 + 1
     shares = []
     for label_weight in (0, 1e-3, 1e-2, 0.1, 1):
@@ -319,7 +320,7 @@ def test_the_more_labels_count_the_more_the_components_depend_on_them():
 
 
 def test_the_more_neighbours_count_the_closer_they_are():
-    Xs, _, Xt = two_domains(150, 100, d=20)
+    Xs, _, Xt = other_means(150, 100, d=20)
     X = np.vstack([Xs, Xt])
     laplacian = neighbour_laplacian(X, 5)
     roughness = []
@@ -331,7 +332,7 @@ def test_the_more_neighbours_count_the_closer_they_are():
 
 
 def test_mu_weighs_size_against_the_distance_of_the_means():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_means()
     ys, _ = labels_of("classes", Xs, Xt)
     gaps = []
     for mu in (1e-8, 1, 1e2, 1e6):
@@ -342,7 +343,7 @@ def test_mu_weighs_size_against_the_distance_of_the_means():
 
 
 def test_a_mu_below_rounding_error():
-    Xs, _, Xt = two_domains(150, 100)
+    Xs, _, Xt = other_means(150, 100)
     ys, _ = labels_of("classes", Xs, Xt)
     with pytest.raises(ValueError, match=r"mu=1\.0e-15 is smaller than the rounding error"):
         SSTCA(2, kernel="rbf", gamma=1e-3, mu=1e-15, lam=1e4).fit(Xs, ys, Xt)
@@ -351,7 +352,7 @@ def test_a_mu_below_rounding_error():
 
 
 def test_labelled_target_rows_count_and_hidden_ones_do_not():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_means()
     ys, yt = labels_of("classes", Xs, Xt)
     without = SSTCA(2, lam=0).fit(Xs, ys, Xt)
     assert angle(SSTCA(2, lam=0).fit(Xs, ys, Xt, yt).components_.T, without.components_.T) > 1e-3
@@ -360,7 +361,7 @@ def test_labelled_target_rows_count_and_hidden_ones_do_not():
 
 
 def test_no_target_has_no_shift():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_means()
     ys, _ = labels_of("classes", Xs, Xt)
     with pytest.warns(NoTargetWarning):
         sstca = SSTCA(2, kernel="rbf", lam=100, **OPTIONS).fit(Xs, ys)
@@ -373,7 +374,7 @@ def test_no_target_has_no_shift():
 
 
 def test_what_cannot_be_is_said():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_means()
     with pytest.raises(ValueError, match="label_weight=1 leaves the labels alone"):
         SSTCA(label_weight=1, estimator=Ridge()).fit(Xs, np.full(len(Xs), 2.0), Xt)
     constant = SSTCA(2, estimator=Ridge()).fit(Xs, np.full(len(Xs), 2.0), Xt)

@@ -19,14 +19,7 @@ from skdtl.datasets import load_corn_nir
 from skdtl.mapping._principal_axes import disagreement_dimension, principal_axes
 from skdtl.mapping.subspace_alignment import alignment_matrix
 
-from .turned import turned
-
-
-def two_domains(n_s=40, n_t=25, d=6, seed=0):
-    rng = np.random.default_rng(seed)
-    Xs = rng.normal(size=(n_s, d)) @ rng.normal(size=(d, d)) + 0.3
-    Xt = rng.normal(size=(n_t, d)) @ rng.normal(size=(d, d)) + rng.normal(size=d)
-    return Xs, np.arange(n_s) % 2, Xt
+from ..shifts import other_covariances, turned
 
 
 def mapper(*args, **options):
@@ -45,20 +38,20 @@ def leading(X, k):
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("shape", [(40, 25, 6), (9, 12, 30)])
 def test_algorithm_1(k, shape):
-    Xs, _, Xt = two_domains(*shape)
+    Xs, _, Xt = other_covariances(*shape)
     Ps, Pt = leading(Xs, k), leading(Xt, k)
     model = mapper(k).fit(Xs, None, Xt)
     assert_allclose(model.source_components_, Ps.T, atol=1e-9)
     assert_allclose(model.target_components_, Pt.T, atol=1e-9)
     assert_allclose(model.alignment_, Ps.T @ Pt, atol=1e-9)
-    new = two_domains(*shape, seed=1)[0]
+    new = other_covariances(*shape, seed=1)[0]
     Z = model.transform(new, domain="source")
     assert_allclose(Z, (new - Xs.mean(0)) @ Ps @ Ps.T @ Pt, atol=1e-9)
     assert_allclose(model.transform(new), (new - Xt.mean(0)) @ Pt, atol=1e-9)
 
 
 def test_no_other_matrix_brings_the_subspaces_closer():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_covariances()
     Ps, Pt = leading(Xs, 3), leading(Xt, 3)
     assert_allclose(alignment_matrix(Ps, Pt), np.linalg.lstsq(Ps, Pt)[0], atol=1e-12)
 
@@ -67,7 +60,7 @@ def test_no_other_matrix_brings_the_subspaces_closer():
 
 
 def test_equal_domains_give_principal_components():
-    Xs, ys, _ = two_domains()
+    Xs, ys, _ = other_covariances()
     model = mapper(3).fit(Xs, None, Xs)
     expected = (Xs - Xs.mean(0)) @ leading(Xs, 3)
     for domain in ("source", "target"):
@@ -78,14 +71,14 @@ def test_equal_domains_give_principal_components():
 
 
 def test_with_all_directions_only_the_means_go():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_covariances()
     model = mapper(6).fit(Xs, None, Xt)
     Pt = leading(Xt, 6)
     assert_allclose(model.transform(Xs, "source"), (Xs - Xs.mean(0)) @ Pt, atol=1e-9)
 
 
 def test_means():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_covariances()
     centred, plain = (mapper(2, match_means=m).fit(Xs, None, Xt) for m in (True, False))
     for X, domain in ((Xs, "source"), (Xt, "target")):
         assert_allclose(centred.transform(X, domain).mean(0), 0, atol=1e-12)
@@ -140,7 +133,7 @@ def test_the_first_dimension_that_disagrees():
 
 
 def test_a_mean_that_differs_is_no_direction():
-    Xs, _, Xt = two_domains(d=16)
+    Xs, _, Xt = other_covariances(d=16)
     near, far = (mapper().fit(Xs, None, Xt + shift).n_components_ for shift in (0.0, 100.0))
     assert near == far
 
@@ -164,7 +157,7 @@ def test_principal_axes_are_those_of_pca(shape):
 @pytest.mark.parametrize("n_components", [2, 11, "sdm"])
 @pytest.mark.parametrize("shape", [(60, 40, 12), (15, 14, 80), (90, 70, 200)])
 def test_sparse_rows_are_rows(shape, n_components):
-    Xs, ys, Xt = two_domains(*shape)
+    Xs, ys, Xt = other_covariances(*shape)
     Xs[Xs < 0], Xt[Xt < 0] = 0, 0
     dense = SubspaceAlignment(n_components, estimator=Ridge()).fit(Xs, ys, Xt)
     sparse = SubspaceAlignment(n_components, estimator=Ridge())
@@ -185,7 +178,7 @@ def test_rounding_errors_are_no_directions(shape, form):
 
 
 def test_more_sparse_directions_than_are_looked_for_first():
-    Xs, _, _ = two_domains(150, 9, 100)
+    Xs, _, _ = other_covariances(150, 9, 100)
     Xs = scipy.sparse.csr_array(np.where(Xs > 0, Xs, 0))
     assert mapper().fit(Xs, None, Xs.copy()).n_components_ == 50
 
@@ -213,7 +206,7 @@ def test_many_features_never_make_a_square_of_them():
 
 
 def test_fewer_directions_than_asked_for():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_covariances()
     with pytest.warns(UserWarning, match="n_components=7, but the rows of Xs vary in only 6"):
         assert mapper(7).fit(Xs, None, Xt).n_components_ == 6
     with pytest.warns(UserWarning, match="n_components=4, but the rows of Xt vary in only 2 dir"):
@@ -280,7 +273,7 @@ def test_calibration_transfer():
 
 @pytest.mark.parametrize("k", [2, 6])
 def test_what_the_directions_hold_leads_back(k):
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_covariances()
     model = mapper(k).fit(Xs, None, Xt)
     for X, domain in ((Xs, "source"), (Xt, "target")):
         Z = model.transform(X, domain)
@@ -296,7 +289,7 @@ def test_what_the_directions_hold_leads_back(k):
 
 
 def test_labelled_target_rows_join_by_their_own_map():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances()
     yt = np.full(len(Xt), np.nan)
     yt[:4] = [1, 0, 1, 1]
     model = SubspaceAlignment(3, estimator=KNeighborsClassifier(1)).fit(Xs, ys, Xt, yt)
@@ -305,7 +298,7 @@ def test_labelled_target_rows_join_by_their_own_map():
 
 
 def test_single_precision():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_covariances()
     double = mapper(2).fit(Xs, ys, Xt)
     single = mapper(2).fit(Xs.astype("f4"), ys, Xt.astype("f4"))
     for X, domain in ((Xs, "source"), (Xt, "target")):
@@ -317,7 +310,7 @@ def test_single_precision():
 
 
 def test_names_of_the_components():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_covariances()
     model = mapper(2).fit(Xs, None, Xt)
     names = ["subspacealignment0", "subspacealignment1"]
     assert list(model.get_feature_names_out()) == names

@@ -23,6 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from skdtl import BDA, JDA, SSTCA, TCA, TJM, NoTargetWarning, SourceOnly, stack
 from skdtl.mapping.tca import linear_transfer_components, mean_difference, transfer_components
 
+from ..shifts import other_means
+
 KERNELS = {
     "linear": lambda X, Y: X @ Y.T,
     "rbf": lambda X, Y: np.exp(-0.2 * ((X[:, None] - Y[None]) ** 2).sum(2)),
@@ -30,13 +32,6 @@ KERNELS = {
     "laplacian": lambda X, Y: np.exp(-0.2 * np.abs(X[:, None] - Y[None]).sum(2)),
 }
 OPTIONS = {"gamma": 0.2, "coef0": 0.5, "degree": 2}
-
-
-def two_domains(n_s=40, n_t=25, d=6, seed=0):
-    rng = np.random.default_rng(seed)
-    A = rng.normal(size=(d, d))
-    Xs, Xt = rng.normal(size=(n_s, d)) @ A, rng.normal(size=(n_t, d)) @ A
-    return Xs + 0.3, np.arange(n_s) % 2, Xt + rng.normal(size=d)
 
 
 def paper_matrices(K, n_s, mu):
@@ -79,7 +74,7 @@ def same_up_to_sign(A, B, **tolerance):
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("mu", [0.1, 30.0])
 def test_the_papers_eigenvectors(kernel, mu):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     tca = TCA(3, kernel=kernel, mu=mu, **OPTIONS).fit(Xs, ys, Xt)
     X = np.vstack([Xs, Xt])
     K = KERNELS[kernel](X, X)
@@ -94,7 +89,7 @@ def test_the_papers_eigenvectors(kernel, mu):
     same_up_to_sign(Z, K @ W, rtol=1e-6, atol=1e-7)
     assert_allclose(Z[:, 0].std(), 1)
     # New rows, of either domain, by their kernel with the training rows.
-    new = two_domains(seed=1)[0]
+    new = other_means(seed=1)[0]
     for domain in ("source", "target"):
         same_up_to_sign(tca.transform(new, domain), KERNELS[kernel](new, X) @ W, rtol=1e-6,
                         atol=1e-7)  # fmt: skip
@@ -106,7 +101,7 @@ def test_the_papers_eigenvectors(kernel, mu):
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_products_alone_find_what_the_dense_solver_finds(kernel):
     n_s, n_t = 150, 120
-    Xs, _, Xt = two_domains(n_s, n_t, d=12)
+    Xs, _, Xt = other_means(n_s, n_t, d=12)
     X = np.vstack([Xs, Xt]) / 5
     K = KERNELS[kernel](X, X)
     values, W, n_iter = transfer_components(K, mean_difference(n_s, n_t), 4, mu=0.7)
@@ -151,7 +146,7 @@ def test_a_case_computed_by_hand():
 
 @pytest.mark.parametrize("shape", [(40, 25, 6), (40, 25, 100), (100, 70, 1010), (200, 100, 20)])
 def test_features_and_samples_agree(shape):
-    Xs, ys, Xt = two_domains(*shape)
+    Xs, ys, Xt = other_means(*shape)
     features = TCA(3, kernel="linear", mu=5.0).fit(Xs, ys, Xt)
     samples = TCA(3, kernel=linear_kernel, mu=5.0).fit(Xs, ys, Xt)
     assert_allclose(features.eigenvalues_, samples.eigenvalues_, rtol=1e-9)
@@ -161,7 +156,7 @@ def test_features_and_samples_agree(shape):
 
 def test_an_offset_does_not_cost_precision():
     """The scatter is of centred rows; as a difference of large sums it would be noise."""
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_means()
     Xs, Xt = Xs + 1e7, Xt + 1e7
     e = mean_difference(len(Xs), len(Xt))
     X = np.vstack([Xs, Xt])
@@ -171,7 +166,7 @@ def test_an_offset_does_not_cost_precision():
 
 
 def test_linear_never_holds_a_matrix_of_all_pairs():
-    Xs, ys, Xt = two_domains(3000, 3000, 5)
+    Xs, ys, Xt = other_means(3000, 3000, 5)
     tracemalloc.start()
     tca = TCA(2).fit(Xs, ys, Xt)
     peak = tracemalloc.get_traced_memory()[1]
@@ -183,7 +178,7 @@ def test_linear_never_holds_a_matrix_of_all_pairs():
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("d", [6, 100])
 def test_sparse_rows_are_rows(kernel, d):
-    Xs, ys, Xt = two_domains(d=d)
+    Xs, ys, Xt = other_means(d=d)
     Xs[Xs < 0], Xt[Xt < 0] = 0, 0
     dense = TCA(3, kernel=kernel).fit(Xs, ys, Xt)
     sparse = TCA(3, kernel=kernel)
@@ -201,7 +196,7 @@ def mean_distance(tca, Xs, Xt):
 
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_mu_weighs_size_against_the_distance_of_the_means(kernel):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     gaps = [
         mean_distance(TCA(3, kernel=kernel, mu=mu).fit(Xs, ys, Xt), Xs, Xt)
         for mu in (1e-8, 1e-2, 1, 1e2, 1e12)
@@ -218,7 +213,7 @@ def test_mu_weighs_size_against_the_distance_of_the_means(kernel):
 
 
 def test_equal_domains_have_no_shift():
-    Xs, ys, _ = two_domains()
+    Xs, ys, _ = other_means()
     with pytest.warns(NoTargetWarning):
         alone = TCA(3, kernel="rbf").fit(Xs, ys)
     twice = TCA(3, kernel="rbf").fit(Xs, ys, Xs)
@@ -229,7 +224,7 @@ def test_equal_domains_have_no_shift():
 
 @pytest.mark.filterwarnings("ignore::skdtl.NoTargetWarning")
 def test_without_a_target_it_is_principal_components():
-    Xs, ys, _ = two_domains()
+    Xs, ys, _ = other_means()
     Xs = Xs - Xs.mean(axis=0)
     Z = TCA(3).fit(Xs, ys).transform(Xs)
     expected = PCA(3).fit_transform(Xs)
@@ -238,13 +233,13 @@ def test_without_a_target_it_is_principal_components():
 
 @pytest.mark.filterwarnings("ignore::skdtl.NoTargetWarning")
 def test_without_a_target_it_is_kernel_pca_of_a_centred_kernel():
-    Xs, ys, _ = two_domains()
+    Xs, ys, _ = other_means()
 
     def centred(X, Y):
         K, to_X, to_Y = rbf_kernel(X, Y), rbf_kernel(X, Xs), rbf_kernel(Xs, Y)
         return K - to_X.mean(1)[:, None] - to_Y.mean(0) + rbf_kernel(Xs).mean()
 
-    new = two_domains(seed=1)[0]
+    new = other_means(seed=1)[0]
     tca = TCA(3, kernel=centred).fit(Xs, ys)
     reference = KernelPCA(3, kernel="rbf").fit(Xs)
     for rows in (Xs, new):
@@ -292,7 +287,7 @@ def test_source_only_loses_and_tca_wins(kernel):
 @pytest.mark.parametrize("shape", [(40, 25, 6), (40, 25, 100), (150, 70, 300)])
 @pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array])
 def test_leading_back_with_the_least_squares(shape, kind):
-    Xs, ys, Xt = two_domains(*shape)
+    Xs, ys, Xt = other_means(*shape)
     tca = TCA(3, mu=5.0).fit(kind(Xs), ys, kind(Xt))
     X = np.vstack([Xs, Xt])
     Z = np.column_stack([np.ones(len(X)), tca.transform(X)])
@@ -307,7 +302,7 @@ def test_leading_back_with_the_least_squares(shape, kind):
 
 @pytest.mark.parametrize("shape", [(40, 25, 6), (10, 7, 60)])
 def test_with_all_components_rows_are_led_back_to_themselves(shape):
-    Xs, ys, Xt = two_domains(*shape)
+    Xs, ys, Xt = other_means(*shape)
     tca = TCA(min(shape[2], shape[0] + shape[1] - 1)).fit(Xs, ys, Xt)
     assert_allclose(tca.inverse_transform(tca.transform(Xt)), Xt, rtol=1e-6, atol=1e-6)
     single = TCA(3).fit(Xs.astype("f4"), ys, Xt.astype("f4"))
@@ -328,7 +323,7 @@ def test_led_back_rows_lack_what_set_the_domains_apart():
 
 @pytest.mark.filterwarnings("ignore::skdtl.NoTargetWarning")
 def test_leading_back_is_that_of_principal_components():
-    Xs, ys, _ = two_domains()
+    Xs, ys, _ = other_means()
     Xs = Xs - Xs.mean(axis=0)
     tca, pca = TCA(3).fit(Xs, ys), PCA(3).fit(Xs)
     expected = pca.inverse_transform(pca.transform(Xs))
@@ -336,7 +331,7 @@ def test_leading_back_is_that_of_principal_components():
 
 
 def test_only_the_linear_kernel_leads_back():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     for options in (
         {"kernel": "rbf"},
         {"kernel": linear_kernel},
@@ -354,7 +349,7 @@ def test_only_the_linear_kernel_leads_back():
 
 
 def test_labelled_target_rows_join_the_training():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     yt = np.full(len(Xt), np.nan)
     yt[:4] = [1, 0, 1, 1]
     tca = TCA(3, kernel="rbf", estimator=KNeighborsClassifier(1)).fit(Xs, ys, Xt, yt)
@@ -368,7 +363,7 @@ def test_labelled_target_rows_join_the_training():
 
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_rows_in_any_order(kernel):
-    Xs, ys, Xt = two_domains(250, 200)
+    Xs, ys, Xt = other_means(250, 200)
     X, y, domain = stack(Xs, ys, Xt)
     order = np.random.default_rng(0).permutation(len(X))
     pair = TCA(3, kernel=kernel).fit(Xs, ys, Xt)
@@ -380,7 +375,7 @@ def test_rows_in_any_order(kernel):
 
 
 def test_one_result_with_one_sign():
-    Xs, ys, Xt = two_domains(250, 200)
+    Xs, ys, Xt = other_means(250, 200)
     first, second = (TCA(3, kernel="rbf").fit(Xs, ys, Xt) for _ in range(2))
     assert_array_equal(first.eigenvectors_, second.eigenvectors_)
     W = first.eigenvectors_
@@ -390,7 +385,7 @@ def test_one_result_with_one_sign():
 
 
 def test_a_transformer_needs_no_labels():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     tca = TCA(2, estimator="passthrough")
     Z = tca.fit_transform(Xs, Xt=Xt)
     assert_allclose(Z, TCA(2).fit(Xs, ys, Xt).transform(Xs))
@@ -402,7 +397,7 @@ def test_a_transformer_needs_no_labels():
 
 
 def test_in_the_middle_of_a_pipeline_for_regression():
-    Xs, _, Xt = two_domains()
+    Xs, _, Xt = other_means()
     ys = Xs[:, 0] * 2 + 1
     with sklearn.config_context(enable_metadata_routing=True):
         steps = StandardScaler(), TCA(2, estimator="passthrough"), Ridge()
@@ -415,7 +410,7 @@ def test_in_the_middle_of_a_pipeline_for_regression():
 
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_single_precision(kernel):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     double = TCA(3, kernel=kernel).fit(Xs, ys, Xt)
     single = TCA(3, kernel=kernel).fit(Xs.astype("f4"), ys, Xt.astype("f4"))
     Z = single.transform(Xt.astype("f4"))
@@ -424,14 +419,14 @@ def test_single_precision(kernel):
 
 
 def test_gamma_is_that_of_both_domains():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     tca = TCA(kernel="rbf").fit(Xs, ys, Xt)
     assert_allclose(tca.gamma_, 1 / (6 * np.vstack([Xs, Xt]).var()))
     assert not hasattr(tca.set_params(kernel="linear").fit(Xs, ys, Xt), "gamma_")
 
 
 def test_how_many_components():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert TCA().fit(Xs, ys, Xt).n_components_ == 6  # all that there are
@@ -461,14 +456,14 @@ def test_iterating_into_rounding_error_ends_quietly():
 
 def test_a_low_rank_in_the_iteration():
     """More rows than the basis may hold, but fewer directions than the block is wide."""
-    Xs, ys, Xt = two_domains(200, 150, 3)
+    Xs, ys, Xt = other_means(200, 150, 3)
     with pytest.warns(UserWarning, match="only 3 directions"):
         tca = TCA(5, kernel=linear_kernel).fit(Xs, ys, Xt)
     same_up_to_sign(tca.transform(Xt), TCA(3).fit(Xs, ys, Xt).transform(Xt), rtol=1e-6, atol=1e-7)
 
 
 def test_a_solver_that_stops_early_says_so():
-    Xs, ys, Xt = two_domains(250, 200)
+    Xs, ys, Xt = other_means(250, 200)
     with pytest.warns(ConvergenceWarning, match="max_iter=1 rounds"):
         tca = TCA(3, kernel="rbf", max_iter=1).fit(Xs, ys, Xt)
     assert tca.n_iter_ == 1
@@ -478,7 +473,7 @@ def test_a_solver_that_stops_early_says_so():
 
 @pytest.mark.parametrize("method", [SSTCA, TJM, JDA, BDA])
 def test_its_kin_leads_back_as_well(method):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     X = np.vstack([Xs, Xt])
     model = method(3).fit(Xs, ys, Xt)
     Z = model.transform(X)

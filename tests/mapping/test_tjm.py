@@ -17,7 +17,8 @@ from sklearn.metrics.pairwise import linear_kernel
 
 from skdtl import TCA, TJM, InstanceWeightsDisplay, NoTargetWarning, SourceOnly
 
-from .test_tca import KERNELS, OPTIONS, same_up_to_sign, two_domains
+from ..shifts import other_means
+from .test_tca import KERNELS, OPTIONS, same_up_to_sign
 
 
 def paper_rounds(K, n_s, m, lam, n_rounds):
@@ -54,7 +55,7 @@ def objective(A, K, M, n_s, lam):
 @pytest.mark.parametrize("n_rounds", [1, 2, 4])
 @pytest.mark.parametrize(("kernel", "d"), [*((kernel, 6) for kernel in KERNELS), ("linear", 100)])
 def test_the_papers_alternation(kernel, d, n_rounds, lam):
-    Xs, ys, Xt = two_domains(d=d)
+    Xs, ys, Xt = other_means(d=d)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tjm = TJM(3, kernel=kernel, lam=lam, n_rounds=n_rounds, **OPTIONS).fit(Xs, ys, Xt)
@@ -68,7 +69,7 @@ def test_the_papers_alternation(kernel, d, n_rounds, lam):
     assert_allclose(tjm.source_weights_, norms / norms.mean(), rtol=1e-5, atol=2e-4)
     expected = K @ W / (K @ W[:, 0]).std()
     same_up_to_sign(tjm.transform(X), expected, rtol=1e-5, atol=1e-6)
-    new = two_domains(d=d, seed=1)[0]
+    new = other_means(d=d, seed=1)[0]
     for domain in ("source", "target"):
         expected = KERNELS[kernel](new, X) @ W / (K @ W[:, 0]).std()
         same_up_to_sign(tjm.transform(new, domain), expected, rtol=1e-5, atol=1e-6)
@@ -77,7 +78,7 @@ def test_the_papers_alternation(kernel, d, n_rounds, lam):
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_the_objective_never_rises_and_rounds_matter(kernel):
     for seed in range(3):
-        Xs, ys, Xt = two_domains(200, 130, 8, seed=seed)
+        Xs, ys, Xt = other_means(200, 130, 8, seed=seed)
         tjm = TJM(3, kernel=kernel, n_rounds=30).fit(Xs, ys, Xt)
         path = tjm.objectives_
         assert tjm.n_rounds_ == len(path) > 2, "it stopped after a round"
@@ -91,7 +92,7 @@ def test_the_objective_never_rises_and_rounds_matter(kernel):
 
 def test_no_map_nearby_is_better():
     """A certificate of a minimum: feasible steps in random directions raise the objective."""
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     lam, n_s = 0.5, len(Xs)
     tjm = TJM(2, kernel="rbf", lam=lam, gamma=0.02, n_rounds=1000).fit(Xs, ys, Xt)
     assert tjm.n_rounds_ < 200, "it never settled"
@@ -123,7 +124,7 @@ def test_no_map_nearby_is_better():
 
 @pytest.mark.parametrize("shape", [(40, 25, 6), (40, 25, 100), (100, 70, 1010), (200, 100, 20)])
 def test_features_and_samples_agree(shape):
-    Xs, ys, Xt = two_domains(*shape)
+    Xs, ys, Xt = other_means(*shape)
     features = TJM(3, lam=5.0, n_rounds=4).fit(Xs, ys, Xt)
     samples = TJM(3, lam=5.0, n_rounds=4, kernel=linear_kernel).fit(Xs, ys, Xt)
     assert_allclose(features.objectives_, samples.objectives_, rtol=1e-7)
@@ -133,7 +134,7 @@ def test_features_and_samples_agree(shape):
 
 
 def test_landmarks_that_are_all_rows():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     options = {"kernel": "rbf", "gamma": 0.05, "n_rounds": 3}
     exact = TJM(3, **options).fit(Xs, ys, Xt)
     tjm = TJM(3, approximation="nystroem", random_state=0, **options).fit(Xs, ys, Xt)
@@ -143,7 +144,7 @@ def test_landmarks_that_are_all_rows():
 
 
 def test_the_eigensolver_can_stop_early():
-    Xs, ys, Xt = two_domains(150, 120)
+    Xs, ys, Xt = other_means(150, 120)
     exact = TJM(3, kernel="rbf", n_rounds=2).fit(Xs, ys, Xt)
     assert TJM(3, kernel="rbf", n_rounds=2, tol=1e-2).fit(Xs, ys, Xt).n_iter_ < exact.n_iter_
     with pytest.warns(ConvergenceWarning, match="max_iter=1 rounds"):
@@ -153,7 +154,7 @@ def test_the_eigensolver_can_stop_early():
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 @pytest.mark.parametrize("d", [6, 100])
 def test_sparse_rows_are_rows(kernel, d):
-    Xs, ys, Xt = two_domains(d=d)
+    Xs, ys, Xt = other_means(d=d)
     Xs[Xs < 0], Xt[Xt < 0] = 0, 0
     dense = TJM(3, kernel=kernel, n_rounds=3).fit(Xs, ys, Xt)
     sparse = TJM(3, kernel=kernel, n_rounds=3)
@@ -165,7 +166,7 @@ def test_sparse_rows_are_rows(kernel, d):
 
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_single_precision(kernel):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     double = TJM(3, kernel=kernel, n_rounds=3).fit(Xs, ys, Xt)
     single = TJM(3, kernel=kernel, n_rounds=3).fit(Xs.astype("f4"), ys, Xt.astype("f4"))
     Z = single.transform(Xt.astype("f4"))
@@ -174,7 +175,7 @@ def test_single_precision(kernel):
 
 
 def test_many_features_need_no_matrix_of_their_pairs():
-    Xs, ys, Xt = two_domains(60, 40, 10)
+    Xs, ys, Xt = other_means(60, 40, 10)
     wide = np.random.default_rng(0).normal(size=(10, 5000))
     Xs, Xt = Xs @ wide, Xt @ wide
     tracemalloc.start()
@@ -190,7 +191,7 @@ def test_many_features_need_no_matrix_of_their_pairs():
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_one_round_is_transfer_component_analysis(kernel):
     """M is L over its norm 1/n_s + 1/n_t, so that lam stands for mu over this norm."""
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     square = 1.0 if kernel == "rbf" else (np.vstack([Xs, Xt]) ** 2).sum(axis=1).mean()
     tjm = TJM(3, kernel=kernel, lam=2.0, n_rounds=1).fit(Xs, ys, Xt)
     tca = TCA(3, kernel=kernel, mu=2.0 * square**2 * (1 / 40 + 1 / 25)).fit(Xs, ys, Xt)
@@ -198,7 +199,7 @@ def test_one_round_is_transfer_component_analysis(kernel):
 
 
 def test_no_target_is_no_choice_of_rows():
-    Xs, ys, _ = two_domains()
+    Xs, ys, _ = other_means()
     with pytest.warns(NoTargetWarning):
         tjm = TJM(3, kernel="rbf").fit(Xs, ys)
     with pytest.warns(NoTargetWarning):
@@ -210,7 +211,7 @@ def test_no_target_is_no_choice_of_rows():
 
 def test_rows_that_take_no_part():
     """A row of zeros has no kernel value, so its coefficient is 0: its penalty stays finite."""
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     Xs[3] = 0
     tjm = TJM(3).fit(Xs, ys, Xt)
     assert tjm.source_weights_[3] == 0
@@ -223,7 +224,7 @@ def test_rows_that_take_no_part():
 
 
 def test_lam_weighs_rows_against_the_distance_of_the_means():
-    Xs, ys, Xt = two_domains(100, 80)
+    Xs, ys, Xt = other_means(100, 80)
     gaps = []
     for lam in (1e-6, 1e-2, 1, 1e2, 1e6):
         tjm = TJM(2, kernel="rbf", lam=lam).fit(Xs, ys, Xt)
@@ -234,7 +235,7 @@ def test_lam_weighs_rows_against_the_distance_of_the_means():
 
 
 def test_rounds_end_when_the_objective_has_settled():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     tjm = TJM(3, n_rounds=1000).fit(Xs, ys, Xt)
     assert 3 < tjm.n_rounds_ < 100
     falls = -np.diff(tjm.objectives_) / tjm.objectives_[1:]
@@ -243,7 +244,7 @@ def test_rounds_end_when_the_objective_has_settled():
 
 
 def test_the_scale_of_the_features_does_not_matter():
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     tjm, large = TJM(3).fit(Xs, ys, Xt), TJM(3).fit(1e3 * Xs, ys, 1e3 * Xt)
     assert_allclose(large.objectives_, tjm.objectives_, rtol=1e-7)
     assert_allclose(large.transform(1e3 * Xt), tjm.transform(Xt), rtol=1e-6, atol=1e-7)
@@ -315,7 +316,7 @@ def test_regression_and_a_transformer():
 
 
 def test_verbose_prints_the_objective(capsys):
-    Xs, ys, Xt = two_domains()
+    Xs, ys, Xt = other_means()
     tjm = TJM(3, n_rounds=2, verbose=1).fit(Xs, ys, Xt)
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == f"[TJM] round 2/2: objective {tjm.objectives_[1]:.6g}"
