@@ -79,3 +79,62 @@ def turned(seed, n=300, angle=1.15, d=6):
     X[n:] += 1.0
     X = X @ rotation
     return X[:n], y[:n], X[n:], y[n:]
+
+
+def normal_shift(seed, n=500, d=2, mean=0.7, sd=0.8, n_target=None):
+    """Return rows of N(0, 1)^d and N(mean, sd²)^d, and the densities' ratio at the first.
+
+    ``mean`` and ``sd`` may hold a number for each feature.
+    """
+    rng = np.random.default_rng(seed)
+    mean, sd = np.broadcast_to(mean, d), np.broadcast_to(sd, d)
+    Xs = rng.normal(size=(n, d))
+    Xt = rng.normal(mean, sd, size=(n if n_target is None else n_target, d))
+    exponent = (Xs**2 - ((Xs - mean) / sd) ** 2) / 2
+    return Xs, Xt, (np.exp(exponent) / sd).prod(axis=1)
+
+
+def cubic(seed, n=200):
+    """Return Xs, ys, Xt of a cubic that looks like another line in each domain.
+
+    x_s ~ N(.5, .5²), x_t ~ N(0, .3²), y = -x + x³ + N(0, .3²), as in Shimodaira (2000) and
+    Sugiyama et al. (2007).
+    """
+    rng = np.random.default_rng(seed)
+    Xs, Xt = rng.normal(0.5, 0.5, size=(n, 1)), rng.normal(0.0, 0.3, size=(n, 1))
+    return Xs, cubic_truth(Xs) + 0.3 * rng.normal(size=n), Xt
+
+
+def cubic_truth(X):
+    """Return the labels of `cubic` without their noise."""
+    return X[:, 0] ** 3 - X[:, 0]
+
+
+def cubic_ratio(X):
+    """Return the ratio of the densities of `cubic`, the target's by the source's."""
+    x = X[:, 0]
+    return np.exp(((x - 0.5) / 0.5) ** 2 / 2 - (x / 0.3) ** 2 / 2) * 0.5 / 0.3
+
+
+def concepts(seed, n_s=500, n_t=60, noise=0.0, good=0.5, n_features=5):
+    """Return a source of which a part follows the target's concept, with noisy labels."""
+    rng = np.random.default_rng(seed)
+    target = np.array([0, 1, 0.5, 0, 0])[:n_features]
+    other = np.array([1, 0, 0, -0.5, 0])[:n_features]
+
+    def flip(y):
+        return np.where(rng.random(len(y)) < noise, ~y, y)
+
+    Xs, Xt, X_test = (rng.normal(size=(n, n_features)) for n in (n_s, n_t, 2000))
+    misleading = np.arange(n_s) >= good * n_s
+    ys = flip(np.where(misleading, Xs @ other > 0, Xs @ target > 0))
+    return Xs, ys, Xt, flip(Xt @ target > 0), X_test, X_test @ target > 0, misleading
+
+
+def three_classes(seed, n_s=120, n_t=40):
+    """Return three classes, each with a feature of its own; the target has moved."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, size=n_s + n_t)
+    X = rng.normal(size=(n_s + n_t, 3)) + 1.5 * np.eye(3)[y]
+    X[n_s:] += [1, 0, -1]
+    return X[:n_s], y[:n_s], X[n_s:], y[n_s:]

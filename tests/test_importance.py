@@ -26,6 +26,8 @@ from skdtl import (
     stack,
 )
 
+from .shifts import cubic, cubic_ratio, cubic_truth
+
 
 @pytest.fixture
 def table():
@@ -103,42 +105,30 @@ def test_target_labels_train(table, routing):
 # -- the score ------------------------------------------------------------------------------------
 
 
-def regression(seed, n=300):
-    """Return a covariate shift, a fitted straight line, and the ratio of its densities."""
-    rng = np.random.default_rng(seed)
-    truth = lambda X: X[:, 0] ** 3 - X[:, 0]  # noqa: E731
-    Xs, Xt = rng.normal(0.5, 0.5, size=(n, 1)), rng.normal(0, 0.3, size=(n, 1))
-    ys = truth(Xs) + rng.normal(0, 0.3, size=n)
-    ratio = lambda X: (  # noqa: E731
-        np.exp(-(X[:, 0] ** 2) / 0.18 + (X[:, 0] - 0.5) ** 2 / 0.5) * 0.5 / 0.3
-    )
-    return Xs, ys, Xt, truth, ratio
-
-
 def test_score_is_the_weighted_metric():
-    Xs, ys, _, _, ratio = regression(0, n=60)
+    Xs, ys, _ = cubic(0, n=60)
     line = LinearRegression().fit(Xs, ys)
-    w, predicted = ratio(Xs), line.predict(Xs)
+    w, predicted = cubic_ratio(Xs), line.predict(Xs)
     mse = np.sum(w * (predicted - ys) ** 2) / w.sum()
-    found = ImportanceWeightedScorer(ratio, "neg_mean_squared_error")(line, Xs, ys)
+    found = ImportanceWeightedScorer(cubic_ratio, "neg_mean_squared_error")(line, Xs, ys)
     assert found == pytest.approx(-mse)
     assert found != pytest.approx(-mean_squared_error(ys, predicted), rel=0.05)
     r2 = 1 - mse / (np.sum(w * (ys - np.average(ys, weights=w)) ** 2) / w.sum())
-    assert ImportanceWeightedScorer(ratio)(line, Xs, ys) == pytest.approx(r2)
+    assert ImportanceWeightedScorer(cubic_ratio)(line, Xs, ys) == pytest.approx(r2)
     assert r2 != pytest.approx(r2_score(ys, predicted), rel=0.05)
 
     labels = (ys > 0).astype(int)
     classifier = LogisticRegression().fit(Xs, labels)
     right = classifier.predict(Xs) == labels
-    found = ImportanceWeightedScorer(ratio)(classifier, Xs, labels)
+    found = ImportanceWeightedScorer(cubic_ratio)(classifier, Xs, labels)
     assert found == pytest.approx(np.sum(w * right) / w.sum())
     assert found != pytest.approx(accuracy_score(labels, classifier.predict(Xs)), rel=1e-3)
-    found = ImportanceWeightedScorer(ratio, "neg_log_loss")(classifier, Xs, labels)
+    found = ImportanceWeightedScorer(cubic_ratio, "neg_log_loss")(classifier, Xs, labels)
     assert found == pytest.approx(-log_loss(labels, classifier.predict_proba(Xs), sample_weight=w))
     own = lambda model, X, y, sample_weight: float(sample_weight.sum())  # noqa: E731
-    assert ImportanceWeightedScorer(ratio, own)(line, Xs, ys) == pytest.approx(w.sum())
+    assert ImportanceWeightedScorer(cubic_ratio, own)(line, Xs, ys) == pytest.approx(w.sum())
     # The scale of the ratio does not count.
-    doubled = ImportanceWeightedScorer(lambda X: 2 * ratio(X))
+    doubled = ImportanceWeightedScorer(lambda X: 2 * cubic_ratio(X))
     assert doubled(line, Xs, ys) == pytest.approx(r2)
 
 
@@ -146,14 +136,14 @@ def test_the_true_ratio_gives_the_targets_risk():
     """Mean over 60 draws within .006 of the target's risk of .141; the source's is .45."""
     weighted, plain, risk = [], [], []
     for seed in range(60):
-        Xs, ys, _, truth, ratio = regression(seed, n=400)
+        Xs, ys, _ = cubic(seed, n=400)
         line = LinearRegression().fit(Xs[:200], ys[:200])
-        score = ImportanceWeightedScorer(ratio, "neg_mean_squared_error")
+        score = ImportanceWeightedScorer(cubic_ratio, "neg_mean_squared_error")
         weighted.append(-score(line, Xs[200:], ys[200:]))
         plain.append(mean_squared_error(ys[200:], line.predict(Xs[200:])))
         rng = np.random.default_rng(1000 + seed)
         new = rng.normal(0, 0.3, size=(2000, 1))
-        noisy = truth(new) + rng.normal(0, 0.3, size=2000)
+        noisy = cubic_truth(new) + rng.normal(0, 0.3, size=2000)
         risk.append(mean_squared_error(noisy, line.predict(new)))
     assert np.mean(weighted) == pytest.approx(np.mean(risk), rel=0.05)
     assert abs(np.mean(plain) - np.mean(risk)) > 0.15 * np.mean(risk)
@@ -161,12 +151,12 @@ def test_the_true_ratio_gives_the_targets_risk():
 
 @pytest.mark.parametrize("cls", [KLIEP, ULSIF, RULSIF])
 def test_every_density_ratio_serves(cls):
-    Xs, ys, Xt, _, ratio = regression(0)
+    Xs, ys, Xt = cubic(0, n=300)
     weighting = cls(LinearRegression(), random_state=0).fit(Xs, ys, Xt)
     line = LinearRegression().fit(Xs, ys)
     estimated, true = (
         ImportanceWeightedScorer(w, "neg_mean_squared_error")(line, Xs, ys)
-        for w in (weighting, ratio)
+        for w in (weighting, cubic_ratio)
     )
     assert estimated == pytest.approx(true, rel=0.15)
     copied = copy.deepcopy(ImportanceWeightedScorer(weighting, "neg_mean_squared_error"))
@@ -175,7 +165,7 @@ def test_every_density_ratio_serves(cls):
 
 
 def test_what_is_no_ratio_is_an_error():
-    Xs, ys, *_ = regression(0, n=20)
+    Xs, ys, _ = cubic(0, n=20)
     line = LinearRegression().fit(Xs, ys)
     with pytest.raises(TypeError, match="weighting must be a fitted estimator"):
         ImportanceWeightedScorer(line)
@@ -267,7 +257,7 @@ def test_it_selects_the_feature_that_counts_in_the_target(routing):
 
 
 def test_frames_pipelines_and_several_scores(routing):
-    Xs, ys, Xt, *_ = regression(0, n=80)
+    Xs, ys, Xt = cubic(0, n=80)
     frames = [pd.DataFrame(np.column_stack([X, X**2]), columns=["a", "b"]) for X in (Xs, Xt)]
     X, y, domain = stack(frames[0], ys, frames[1])
     weighting = KLIEP(LinearRegression(), random_state=0).fit(frames[0], ys, frames[1])

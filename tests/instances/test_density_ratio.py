@@ -19,22 +19,12 @@ from skdtl.instances._density_ratio import (
     spread_rows,
 )
 
+from ..shifts import normal_shift
+from .truth import effective_size
+
 FUNCTIONS = {"kliep": kliep_weights, "ulsif": ulsif_weights, "rulsif": rulsif_weights}
 every_function = pytest.mark.parametrize("weights", FUNCTIONS.values(), ids=FUNCTIONS)
 every_class = pytest.mark.parametrize("cls", [KLIEP, ULSIF, RULSIF])
-
-
-def gaussians(seed, n=300, n_features=1, mean=1.0, scale=0.7):
-    """Return source N(0, I), target N(mean, scale^2 I) and the ratio at the source rows."""
-    rng = np.random.default_rng(seed)
-    Xs = rng.normal(size=(n, n_features))
-    Xt = mean + scale * rng.normal(size=(n, n_features))
-    exponent = (Xs**2).sum(axis=1) / 2 - ((Xs - mean) ** 2).sum(axis=1) / (2 * scale**2)
-    return Xs, Xt, np.exp(exponent) / scale**n_features
-
-
-def effective_size(weights):
-    return weights.sum() ** 2 / (weights**2).sum()
 
 
 # -- the pieces -----------------------------------------------------------------------------------
@@ -63,7 +53,7 @@ def test_centers_are_target_rows():
 
 
 def test_bandwidths_are_multiples_of_the_median_distance():
-    Xs, Xt, _ = gaussians(0, n=60, n_features=2)
+    Xs, Xt, _ = normal_shift(0, 60, 2, 1.0, 0.7)
     pooled = np.concatenate([Xs, Xt])
     median = np.median(euclidean_distances(pooled)[np.triu_indices(120, 1)])
     widths = 1 / np.sqrt(2 * bandwidth_grid(Xs, Xt))
@@ -73,7 +63,7 @@ def test_bandwidths_are_multiples_of_the_median_distance():
 
 
 def test_sum_of_gaussians_by_hand_and_in_blocks(monkeypatch):
-    Xs, Xt, _ = gaussians(0, n=50, n_features=2)
+    Xs, Xt, _ = normal_shift(0, 50, 2, 1.0, 0.7)
     coef = np.random.default_rng(0).random(50)
     coef[::3] = 0
     with np.errstate(divide="ignore"):
@@ -102,10 +92,10 @@ def test_coefficients_beyond_floats():
 @pytest.mark.parametrize(
     "setting, correlation",
     [
-        ({"n_features": 1}, 0.93),
-        ({"n_features": 1, "mean": 0.0, "scale": 0.3}, 0.93),
-        ({"n_features": 2, "mean": 0.7, "scale": 0.8}, 0.8),
-        ({"n_features": 5, "mean": 0.4, "scale": 0.85}, 0.7),
+        ({"d": 1, "mean": 1.0, "sd": 0.7}, 0.93),
+        ({"d": 1, "mean": 0.0, "sd": 0.3}, 0.93),
+        ({"d": 2, "mean": 0.7, "sd": 0.8}, 0.8),
+        ({"d": 5, "mean": 0.4, "sd": 0.85}, 0.7),
     ],
     ids=["moved", "narrower", "two features", "five features"],
 )
@@ -114,7 +104,7 @@ def test_close_to_the_true_ratio(weights, setting, correlation):
     alpha = 0.1 if weights is rulsif_weights else 0.0
     found, sizes, means = [], [], []
     for seed in range(5):
-        Xs, Xt, true = gaussians(seed, **setting)
+        Xs, Xt, true = normal_shift(seed, 300, **setting)
         true = true / (alpha * true + 1 - alpha)
         ratio = weights(Xs, Xt, random_state=0)
         assert ratio.shape == (300,) and ratio.min() >= 0
@@ -173,7 +163,7 @@ def test_alike_domains_weigh_next_to_evenly(weights):
 
 @every_function
 def test_source_rows_in_any_order_in_any_units(weights):
-    Xs, Xt, _ = gaussians(0, n=150, n_features=2)
+    Xs, Xt, _ = normal_shift(0, 150, 2, 1.0, 0.7)
     ratio = weights(Xs, Xt, random_state=0)
     order = np.random.default_rng(1).permutation(150)
     np.testing.assert_allclose(weights(Xs[order], Xt, random_state=0), ratio[order], atol=1e-6)
@@ -188,7 +178,7 @@ def test_source_rows_in_any_order_in_any_units(weights):
 
 @every_function
 def test_blocks_of_rows_change_nothing(weights, monkeypatch):
-    Xs, Xt, _ = gaussians(0, n=120)
+    Xs, Xt, _ = normal_shift(0, 120, 1, 1.0, 0.7)
     whole = weights(Xs, Xt, random_state=0)
     monkeypatch.setattr(_density_ratio, "_BLOCK", 50)
     monkeypatch.setattr("skdtl.instances.kliep._BLOCK", 50)
@@ -197,7 +187,7 @@ def test_blocks_of_rows_change_nothing(weights, monkeypatch):
 
 @every_function
 def test_parameters_count(weights):
-    Xs, Xt, _ = gaussians(0, n=150)
+    Xs, Xt, _ = normal_shift(0, 150, 1, 1.0, 0.7)
     base = weights(Xs, Xt, random_state=0)
     np.testing.assert_array_equal(weights(Xs, Xt, random_state=0), base)
     assert not np.array_equal(weights(Xs, Xt, random_state=1), base)
@@ -213,7 +203,7 @@ def test_parameters_count(weights):
 
 @every_function
 def test_parameters_and_rows_are_checked(weights):
-    Xs, Xt, _ = gaussians(0, n=20, n_features=2)
+    Xs, Xt, _ = normal_shift(0, 20, 2, 1.0, 0.7)
     for options in ({"gamma": 0.0}, {"gamma": "scale"}, {"n_centers": 0}):
         with pytest.raises(ValueError, match=next(iter(options))):
             weights(Xs, Xt, **options)
@@ -255,7 +245,7 @@ def test_the_estimator_is_its_function_and_a_weighted_fit(cls):
 @every_class
 def test_ratio_at_new_rows(cls):
     """The ratio is large where the target is, small where it is not, as in the truth."""
-    Xs, Xt, _ = gaussians(0, n=500)
+    Xs, Xt, _ = normal_shift(0, 500, 1, 1.0, 0.7)
     ys = (Xs[:, 0] > 0).astype(int)
     model = cls(random_state=0).fit(Xs, ys, Xt)
     grid = np.linspace(-1.5, 1.7, 30)[:, None]

@@ -19,7 +19,8 @@ from skdtl import DiscriminatorWeighting, NoTargetWarning, SourceOnly
 from skdtl.instances import discriminator_weights
 from skdtl.instances._density_ratio import balances, fold_numbers, relative_ratio
 
-from .shifted import against_truth, cubic, cubic_error, normal_shift
+from ..shifts import cubic, normal_shift
+from .truth import against_truth, cubic_error
 
 QUADRATIC = make_pipeline(PolynomialFeatures(2), LogisticRegression(C=100, max_iter=1000))
 
@@ -102,7 +103,7 @@ def test_a_line_through_a_cubic():
     """Squared error on the target below .01 on average (true ratio: .005), .2 without weights."""
     errors = {"quadratic": [], "linear": [], "plain": []}
     for seed in range(6):
-        Xs, ys, Xt, _ = cubic(seed)
+        Xs, ys, Xt = cubic(seed)
         for name, discriminator in (("quadratic", QUADRATIC), ("linear", None)):
             model = DiscriminatorWeighting(LinearRegression(), discriminator=discriminator)
             errors[name].append(cubic_error(model.fit(Xs, ys, Xt)))
@@ -147,7 +148,7 @@ def test_density_ratio_of_new_rows():
 
 
 def test_estimator_and_function_agree():
-    Xs, ys, Xt, _ = cubic(0)
+    Xs, ys, Xt = cubic(0)
     options = {"discriminator": QUADRATIC, "alpha": 0.2, "cv": 4}
     model = DiscriminatorWeighting(LinearRegression(), **options).fit(Xs, ys, Xt)
     raw = discriminator_weights(Xs, Xt, **options)
@@ -220,7 +221,7 @@ def test_errors():
 
 
 def test_without_target_it_is_the_estimator():
-    Xs, ys, *_ = cubic(0)
+    Xs, ys, _ = cubic(0)
     with pytest.warns(NoTargetWarning):
         model = DiscriminatorWeighting(LinearRegression()).fit(Xs, ys)
     np.testing.assert_allclose(model.predict(Xs), LinearRegression().fit(Xs, ys).predict(Xs))

@@ -11,17 +11,13 @@ from skdtl.instances import kliep, kliep_weights
 from skdtl.instances._density_ratio import fold_numbers
 from skdtl.instances.kliep import fit_kliep, mixture_weights
 
-
-def domains(seed=0, n_source=60, n_target=40, n_features=2):
-    rng = np.random.default_rng(seed)
-    Xs = rng.normal(size=(n_source, n_features))
-    return Xs, 0.8 + 0.7 * rng.normal(size=(n_target, n_features))
+from ..shifts import normal_shift
 
 
 @pytest.mark.parametrize("gamma", [0.1, 1.0, 5.0])
 def test_optimum_against_a_general_solver(gamma):
     """Maximise mean log w(x_t) over theta >= 0 with mean w(x_s) = 1, in the paper's variables."""
-    Xs, Xt = domains()
+    Xs, Xt, _ = normal_shift(0, 60, 2, 0.8, 0.7, 40)
     centers = Xt[:12]
     At, As = rbf_kernel(Xt, centers, gamma=gamma), rbf_kernel(Xs, centers, gamma=gamma)
     b = As.mean(axis=0)
@@ -82,7 +78,7 @@ def test_a_mixture_by_hand():
 @pytest.mark.parametrize("gamma", ["cv", 0.3, 30.0])
 def test_mean_1_over_the_source(gamma):
     for seed in range(3):
-        Xs, Xt = domains(seed)
+        Xs, Xt, _ = normal_shift(seed, 60, 2, 0.8, 0.7, 40)
         ratio = kliep_weights(Xs, Xt, gamma=gamma, n_centers=20, random_state=0)
         assert ratio.mean() == pytest.approx(1, abs=1e-9)
         assert ratio.std() > 0.1
@@ -90,7 +86,7 @@ def test_mean_1_over_the_source(gamma):
 
 def test_cross_validation_by_loops():
     """Each bandwidth's score, by refits on the rows that are not held out."""
-    Xs, Xt = domains()
+    Xs, Xt, _ = normal_shift(0, 60, 2, 0.8, 0.7, 40)
     fitted = fit_kliep(Xs, Xt, cv=3, random_state=0)
     fold_s = fold_numbers(Xs, 3)
     fold_t = fold_numbers(Xt, 3)
@@ -123,7 +119,7 @@ def test_the_choice_follows_the_data():
 
 
 def test_more_target_rows_than_cross_validation_looks_at(monkeypatch):
-    Xs, Xt = domains(n_source=400, n_target=500)
+    Xs, Xt, _ = normal_shift(0, 400, 2, 0.8, 0.7, 500)
     whole = fit_kliep(Xs, Xt, random_state=0)
     monkeypatch.setattr(kliep, "_CV_ROWS", 250)
     part = fit_kliep(Xs, Xt, random_state=0)
@@ -135,7 +131,7 @@ def test_more_target_rows_than_cross_validation_looks_at(monkeypatch):
 
 
 def test_a_target_row_far_from_all_others():
-    Xs, Xt = domains(n_source=200, n_target=100)
+    Xs, Xt, _ = normal_shift(0, 200, 2, 0.8, 0.7, 100)
     Xt[0] = 1e4
     for gamma in ("cv", 2.0):
         ratio = kliep_weights(Xs, Xt, gamma=gamma, random_state=0)
@@ -149,7 +145,7 @@ def test_a_target_row_far_from_all_others():
 
 
 def test_attributes_and_convergence(monkeypatch):
-    Xs, Xt = domains()
+    Xs, Xt, _ = normal_shift(0, 60, 2, 0.8, 0.7, 40)
     ys = np.arange(60) % 2
     model = KLIEP(random_state=0).fit(Xs, ys, Xt)
     fitted = fit_kliep(Xs, Xt, random_state=0)

@@ -8,12 +8,7 @@ from skdtl import RULSIF, ULSIF
 from skdtl.instances import lsif, rulsif_weights, ulsif_weights
 from skdtl.instances.lsif import fit_lsif, leave_one_out_losses
 
-
-def domains(seed=0, n_source=23, n_target=17, n_features=2):
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(n_source, n_features)), 0.8 + 0.7 * rng.normal(
-        size=(n_target, n_features)
-    )
+from ..shifts import normal_shift
 
 
 def phi(x, centers, gamma):
@@ -35,7 +30,7 @@ def coefficients(Xs, Xt, centers, alpha, gamma, lam):
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3])
 def test_closed_form_by_loops(alpha):
-    Xs, Xt = domains()
+    Xs, Xt, _ = normal_shift(0, 23, 2, 0.8, 0.7, 17)
     fitted = fit_lsif(Xs, Xt, alpha=alpha, gamma=0.6, lam=0.05, n_centers=9, random_state=0)
     coef = coefficients(Xs, Xt, fitted.centers, alpha, 0.6, 0.05)
     assert 0 < np.sum(coef == 0) < 9
@@ -52,7 +47,7 @@ def test_closed_form_by_loops(alpha):
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 0.9])
 def test_leave_one_out_losses_by_refits(alpha):
-    Xs, Xt = domains()
+    Xs, Xt, _ = normal_shift(0, 23, 2, 0.8, 0.7, 17)
     gammas, lams, centers = (0.1, 1.0), np.array([1e-3, 1.0]), Xt[::2]
     for gamma in gammas:
         ratio = lambda x, coef: coef @ phi(x, centers, gamma)  # noqa: B023, E731
@@ -91,7 +86,7 @@ def test_leave_one_out_losses_by_refits(alpha):
 
 
 def test_the_least_loss_is_taken():
-    Xs, Xt = domains(n_source=60, n_target=50)
+    Xs, Xt, _ = normal_shift(0, 60, 2, 0.8, 0.7, 50)
     fitted = fit_lsif(Xs, Xt, random_state=0)
     assert fitted.losses.shape == (9, 9) == (len(fitted.gammas), len(fitted.lams))
     k, l = np.argwhere(fitted.losses == fitted.losses.min())[0]
@@ -121,7 +116,7 @@ def test_the_choice_follows_the_data():
 
 def test_more_rows_than_are_left_out(monkeypatch):
     """The loss of a part of the rows chooses nearly as that of all."""
-    Xs, Xt = domains(n_source=600, n_target=500)
+    Xs, Xt, _ = normal_shift(0, 600, 2, 0.8, 0.7, 500)
     whole = fit_lsif(Xs, Xt, random_state=0)
     monkeypatch.setattr(lsif, "_LOO_ROWS", 300)
     part = fit_lsif(Xs, Xt, random_state=0)
@@ -130,7 +125,7 @@ def test_more_rows_than_are_left_out(monkeypatch):
 
 
 def test_regularisation_shrinks():
-    Xs, Xt = domains(n_source=60, n_target=50)
+    Xs, Xt, _ = normal_shift(0, 60, 2, 0.8, 0.7, 50)
     means = [ulsif_weights(Xs, Xt, gamma=1.0, lam=lam).mean() for lam in (0.01, 1.0, 100.0)]
     assert means[0] > 2 * means[1] > 20 * means[2]
     # The variation, relative to the mean, shrinks too.
@@ -142,7 +137,7 @@ def test_regularisation_shrinks():
 
 
 def test_relative_ratio_is_bounded_and_flattens():
-    Xs, Xt = domains(n_source=100, n_target=80)
+    Xs, Xt, _ = normal_shift(0, 100, 2, 0.8, 0.7, 80)
     Xt = Xt + 1.5  # barely overlapping
     plain = rulsif_weights(Xs, Xt, alpha=0.0, random_state=0)
     np.testing.assert_array_equal(plain, ulsif_weights(Xs, Xt, random_state=0))
@@ -159,14 +154,14 @@ def test_relative_ratio_is_bounded_and_flattens():
 
 
 def test_disjoint_domains_are_an_error():
-    Xs, Xt = domains(n_source=50, n_target=40)
+    Xs, Xt, _ = normal_shift(0, 50, 2, 0.8, 0.7, 40)
     for cls in (ULSIF, RULSIF):
         with pytest.raises(ValueError, match="density ratio is 0 at each of the 50 source rows"):
             cls().fit(Xs, np.arange(50) % 2, Xt + 1000)
 
 
 def test_attributes():
-    Xs, Xt = domains(n_source=60, n_target=50)
+    Xs, Xt, _ = normal_shift(0, 60, 2, 0.8, 0.7, 50)
     ys = (Xs[:, 0] > 0).astype(int)
     model = RULSIF(LogisticRegression(), alpha=0.2, random_state=0).fit(Xs, ys, Xt)
     fitted = fit_lsif(Xs, Xt, alpha=0.2, random_state=0)
@@ -178,7 +173,7 @@ def test_attributes():
 
 
 def test_illegal_parameters():
-    Xs, Xt = domains()
+    Xs, Xt, _ = normal_shift(0, 23, 2, 0.8, 0.7, 17)
     for options in ({"alpha": 1.0}, {"alpha": -0.1}, {"lam": 0.0}, {"lam": "auto"}):
         with pytest.raises(ValueError, match=next(iter(options))):
             rulsif_weights(Xs, Xt, **options)

@@ -15,7 +15,8 @@ from skdtl.instances.nearest_neighbors import (
     neighbor_ratio,
 )
 
-from .shifted import against_truth, cubic, cubic_error, normal_shift
+from ..shifts import cubic, normal_shift
+from .truth import against_truth, cubic_error
 
 
 def test_counts_by_hand():
@@ -171,7 +172,7 @@ def test_a_line_through_a_cubic():
     """Squared error on the target below .015 on average (true ratio: .005), .2 without weights."""
     weighted, plain = [], []
     for seed in range(6):
-        Xs, ys, Xt, _ = cubic(seed)
+        Xs, ys, Xt = cubic(seed)
         model = NearestNeighborWeighting(LinearRegression()).fit(Xs, ys, Xt)
         weighted.append(cubic_error(model))
         plain.append(cubic_error(SourceOnly(LinearRegression()).fit(Xs, ys, Xt)))
@@ -181,7 +182,7 @@ def test_a_line_through_a_cubic():
 
 
 def test_estimator_and_function_agree():
-    Xs, ys, Xt, _ = cubic(0)
+    Xs, ys, Xt = cubic(0)
     for k in ("cv", 7):
         model = NearestNeighborWeighting(LinearRegression(), n_neighbors=k).fit(Xs, ys, Xt)
         raw = nearest_neighbor_weights(Xs, Xt, n_neighbors=k)
@@ -238,7 +239,7 @@ def test_few_rows():
 
 
 def test_without_target_it_is_the_estimator():
-    Xs, ys, *_ = cubic(0)
+    Xs, ys, _ = cubic(0)
     with pytest.warns(NoTargetWarning):
         model = NearestNeighborWeighting(LinearRegression()).fit(Xs, ys)
     np.testing.assert_allclose(model.predict(Xs), LinearRegression().fit(Xs, ys).predict(Xs))

@@ -30,7 +30,7 @@ from skdtl.instances import resampling
 from skdtl.instances._boosted import deal_folds, draw_rows, fixed_order
 from skdtl.instances.resampling import committee_sizes, trbagging_update, wagged
 
-from .test_tradaboost import concepts, three_classes
+from ..shifts import concepts, three_classes
 
 BAYES = GaussianNB()
 LOGISTIC = LogisticRegression()

@@ -18,31 +18,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdtl import NoTargetWarning, SourceOnly, TargetOnly, TrAdaBoost
 
+from ..shifts import concepts, three_classes
+
 STUMP = DecisionTreeClassifier(max_depth=1, random_state=0)
 DEPTH_2 = DecisionTreeClassifier(max_depth=2, random_state=0)
-
-
-def concepts(seed, n_s=500, n_t=60, noise=0.0, good=0.5, n_features=5):
-    """Return a source of which a part follows the target's concept, with noisy labels."""
-    rng = np.random.default_rng(seed)
-    target = np.array([0, 1, 0.5, 0, 0])[:n_features]
-    other = np.array([1, 0, 0, -0.5, 0])[:n_features]
-
-    def flip(y):
-        return np.where(rng.random(len(y)) < noise, ~y, y)
-
-    Xs, Xt, X_test = (rng.normal(size=(n, n_features)) for n in (n_s, n_t, 2000))
-    misleading = np.arange(n_s) >= good * n_s
-    ys = flip(np.where(misleading, Xs @ other > 0, Xs @ target > 0))
-    return Xs, ys, Xt, flip(Xt @ target > 0), X_test, X_test @ target > 0, misleading
-
-
-def three_classes(seed, n_s=120, n_t=40):
-    rng = np.random.default_rng(seed)
-    y = rng.integers(0, 3, size=n_s + n_t)
-    X = rng.normal(size=(n_s + n_t, 3)) + 1.5 * np.eye(3)[y]
-    X[n_s:] += [1, 0, -1]
-    return X[:n_s], y[:n_s], X[n_s:], y[n_s:]
 
 
 def transcription(Xs, ys, Xt, yt, n_rounds, *, initial="domain", drift=False):
