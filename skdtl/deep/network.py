@@ -41,7 +41,6 @@ def split_layers(module: nn.Module) -> list[nn.Module]:
         weighty = any(p.ndim > 1 for p in part.parameters())
         if not layers or (weighty and begun):
             layers.append([])
-            begun = False
         layers[-1].append(part)
         begun |= weighty
     return [nn.Sequential(*parts) for parts in layers]

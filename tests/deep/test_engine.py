@@ -590,6 +590,16 @@ def test_predictions_do_not_depend_on_what_is_predicted_together():
     np.testing.assert_allclose(odds, logits[:, 1] - logits[:, 0], rtol=1e-11)
 
 
+def test_probabilities_of_rows_far_away_are_numbers():
+    Xs, ys, Xt, _ = two_domains()
+    estimator = small().fit(Xs, ys, Xt)
+    far = 1e6 * Xt
+    logs, logits = estimator.predict_log_proba(far), estimator.decision_function(far)
+    assert np.abs(logits).max() > 1e4 and np.isfinite(logs).all()
+    np.testing.assert_allclose(logs[:, 1] - logs[:, 0], logits)
+    assert np.isfinite(estimator.predict_proba(far)).all()
+
+
 def test_a_module_that_insists_on_float32_predicts_in_float32():
     class Single(nn.Module):
         def __init__(self):

@@ -107,11 +107,20 @@ def test_the_held_out_rows_hang_on_the_seed_alone():
         source, target = hold_out(domain(ys), target, 0.3, seed)
         return source.held_out.X[:, 0].tolist(), target.held_out.X[:, 0].tolist()
 
-    first = drawn(0, domain(yt, unlabelled))
-    assert first == drawn(0, domain(yt, unlabelled)) != drawn(1, domain(yt, unlabelled))
+    first, other = drawn(0, domain(yt, unlabelled)), drawn(1, domain(yt, unlabelled))
+    assert first == drawn(0, domain(yt, unlabelled))
+    assert first[0] != other[0] and first[1] != other[1]
     assert first[0] == drawn(0, domain(yt[:7], unlabelled[:7]))[0]
     twin = drawn(0, domain(ys))  # as many rows, with the same labels
     assert twin[0] != twin[1]
+
+
+def test_a_class_that_is_held_out_before_others_is_drawn():
+    """Of three classes of ten rows, one row is held out: of any of them."""
+    ys = np.repeat([0, 1, 2], 10)
+    held = [hold_out(domain(ys), domain(ys), 0.03, seed)[0].held_out.y for seed in range(20)]
+    assert all(len(y) == 1 for y in held)
+    assert set(np.concatenate(held)) == {0, 1, 2}
 
 
 @pytest.mark.parametrize("fraction", [1e-6, 0.5, 0.999])
@@ -243,6 +252,13 @@ def test_information_counts_every_target_row_once_and_needs_no_target():
     with pytest.warns(NoTargetWarning):
         alone = small(MMD(), validation_fraction=0.3).fit(Xs, ys)
     assert 0 <= alone.history_[-1]["valid_information"] <= math.log(2)
+
+
+def test_an_epoch_as_good_as_the_best_is_not_better():
+    Xs, ys, Xt, _ = two_domains()
+    still = small(lr=1e-30, validation_fraction=0.3).fit(Xs, ys, Xt).history_
+    assert len(set(still[:, "valid_information"])) == 1
+    assert still[:, "valid_information_best"] == [True, False, False, False]
 
 
 def test_information_rises_where_rows_are_told_apart():
