@@ -1,10 +1,8 @@
 """The picture of instance weights: what it draws are the numbers of the groups."""
 
 import pickle
-import subprocess
 import sys
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -221,29 +219,8 @@ def test_errors():
         arrays([1, 2], [0, 1], path=np.ones((3, 1)), kind="path")
 
 
-def test_importing_loads_no_matplotlib():
-    code = (
-        "import sys, skdtl, skdtl.inspection\n"
-        "skdtl.InstanceWeightsDisplay\n"
-        "assert skdtl.InstanceWeightsDisplay is skdtl.inspection.InstanceWeightsDisplay\n"
-        "print('matplotlib' in sys.modules)"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "False"
-
-
 def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"matplotlib.*pip install 'skdtl\[plot\]'"):
         InstanceWeightsDisplay.from_arrays([1, 2], [0, 1])
-
-
-def test_the_example_draws_its_picture(tmp_path):
-    script = Path(__file__).parents[2] / "examples" / "instance_weights.py"
-    picture = tmp_path / "weights.png"
-    command = [sys.executable, script, "--output", picture]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    means = [float(line.split("mean weight ")[1].split(",")[0]) for line in printed.split("\n")[:4]]
-    assert means.index(min(means)) == 2  # the ill of the second source
-    assert picture.read_bytes().startswith(b"\x89PNG")
