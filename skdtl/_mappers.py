@@ -12,7 +12,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from ._constraints import HasMethod, OneOf
-from .base import DelegatingEstimator, Domain, DomainTransformerMixin
+from ._delegation import DelegatingEstimator
+from .base import Domain, DomainTransformerMixin
 
 
 class Mapper(DomainTransformerMixin, DelegatingEstimator):

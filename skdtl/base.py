@@ -17,33 +17,35 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn import config_context
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    clone,
     is_classifier,
     is_regressor,
 )
-from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, check_array, get_tags
 from sklearn.utils.metadata_routing import UNUSED
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _num_samples,
     check_is_fitted,
-    has_fit_parameter,
     validate_data,
 )
 
 from ._arrays import alike
-from ._constraints import HasMethod, check_params
-from .domains import check_sample_domain, is_missing_label, label_column, tidy_labels
+from ._constraints import check_params
+from ._labels import (
+    Labels,
+    encode_classes,
+    encode_numbers,
+    has_label,
+    no_labels,
+    read_labels,
+    whole_numbers,
+)
+from .domains import check_sample_domain
 
 __all__ = [
-    "DelegatingEstimator",
     "Domain",
     "DomainTransformerMixin",
     "NoTargetWarning",
@@ -270,7 +272,7 @@ class TransferEstimator(BaseEstimator):
             X = self._check_rows(Xs, "X", reset=True) if first else self._check_X(Xs)
             n_rows = _num_samples(X)
             codes = check_sample_domain(sample_domain, n_rows)
-            y = _labels_or_none(ys, "y", "X", n_rows)
+            y = read_labels(ys, "y", "X", n_rows)
             from_source = codes > 0
             if from_source.all() or not from_source.any():
                 role = "target (negative)" if from_source.all() else "source (positive)"
@@ -280,16 +282,16 @@ class TransferEstimator(BaseEstimator):
             source_ids, target_ids = codes[from_source], codes[~from_source]
             if ys is not None and ys.dtype.kind == "f" and is_classifier(self):
                 # NaN, the marker of a missing label, forces integer labels to be floats here.
-                ys = _as_integers(ys)
+                ys = whole_numbers(ys)
         else:
             if not no_source:
                 Xs = self._check_rows(Xs, "Xs", reset=True) if first else self._check_X(Xs)
-                ys = _labels_or_none(ys, "ys", "Xs", _num_samples(Xs))
+                ys = read_labels(ys, "ys", "Xs", _num_samples(Xs))
                 source_ids = np.ones(_num_samples(Xs), dtype=int)
             if not no_target:
                 Xt = self._check_rows(Xt, "Xt", reset=no_source)
                 hidden = hide_target_labels or needs.target_labels == "ignored"
-                yt = None if hidden else _labels_or_none(yt, "yt", "Xt", _num_samples(Xt))
+                yt = None if hidden else read_labels(yt, "yt", "Xt", _num_samples(Xt))
                 target_ids = np.full(_num_samples(Xt), -1)
             if not no_source and not no_target:
                 Xs, Xt = alike(Xs, Xt)
@@ -310,12 +312,9 @@ class TransferEstimator(BaseEstimator):
                 )
             return source, source
         ys, yt = self._encode_labels(None if no_source else ys, yt, needs, classes)
-        if yt is None:
-            labelled = np.zeros(len(target_ids), dtype=bool)
-            if ys is not None:
-                yt = np.full(len(labelled), -1 if ys.dtype.kind == "i" else np.nan, ys.dtype)
-        else:
-            labelled = yt >= 0 if is_classifier(self) else ~np.isnan(yt)
+        if yt is None and ys is not None:
+            yt = no_labels(len(target_ids), like=ys)
+        labelled = np.zeros(len(target_ids), dtype=bool) if yt is None else has_label(yt)
         if needs.target_labels == "required" and not labelled.any():
             raise ValueError(_labels_required(name, hide_target_labels))
         target = Domain(Xt, yt, labelled, target_ids)
@@ -330,10 +329,10 @@ class TransferEstimator(BaseEstimator):
         check_is_fitted(self)
         check_params(self)
         Xt = self._check_rows(Xt, "Xt", reset=False)
-        yt = _labels_or_none(yt, "yt", "Xt", _num_samples(Xt))
+        yt = read_labels(yt, "yt", "Xt", _num_samples(Xt))
         # As if the source had one row of each class.
         _, yt = self._encode_labels(self.classes_, yt, needs)
-        labelled = np.zeros(_num_samples(Xt), dtype=bool) if yt is None else yt >= 0
+        labelled = np.zeros(_num_samples(Xt), dtype=bool) if yt is None else has_label(yt)
         if not labelled.any():
             raise ValueError(_labels_required(type(self).__name__, hidden=False))
         return Domain(Xt, yt, labelled, np.full(len(labelled), -1))
@@ -406,64 +405,20 @@ class TransferEstimator(BaseEstimator):
         return validate_data(self, X, reset=False, **self._check_array_options())
 
     def _encode_labels(self, ys, yt, needs: TransferTags, classes=None):
+        """Return both sides' labels as codes or floats, and set a classifier's classes."""
         if is_classifier(self):
-            return self._encode_classes(ys, yt, needs, classes)
-        if is_regressor(self):
-            ys = None if ys is None else _finite_floats(ys, "ys", missing_allowed=False)
-            yt = None if yt is None else _finite_floats(yt, "yt", missing_allowed=True)
-            return ys, yt
-        return None, None
-
-    def _encode_classes(self, ys, yt, needs: TransferTags, classes=None):
-        name = type(self).__name__
-        source_classes = None
-        if ys is not None:
-            gone = is_missing_label(ys)
-            if gone.any():
-                raise ValueError(
-                    f"Input ys contains NaN: {gone.sum()} of {len(gone)} source rows have no "
-                    "label, but every source row needs one."
-                )
-            ys = tidy_labels(ys)
-            if classes is None:
-                source_classes, ys = _unique_classes(ys, "ys")
-            else:
-                source_classes, ys = classes, _codes(ys, classes, "ys", "classes")
-            if len(source_classes) < 2:
-                raise ValueError(one_class_message("ys", source_classes, name))
-            self.classes_ = source_classes
-        if needs.new_classes and source_classes is not None:
-            self.source_classes_ = source_classes
-        if yt is None:
-            return ys, None
-
-        gone = is_missing_label(yt)
-        known = tidy_labels(yt[~gone])
-        minus_one = known == -1 if known.dtype.kind in "if" else np.zeros(len(known), dtype=bool)
-        if minus_one.any() and (source_classes is None or -1 not in source_classes.tolist()):
-            if needs.new_classes:
-                raise ValueError(
-                    f"yt holds -1, which is no class of ys. {name} allows classes in yt that ys "
-                    "lacks, so -1 could be a class or mark a missing label: mark missing labels "
-                    "with NaN or None."
-                )
-            gone[~gone] = minus_one
-            known = known[~minus_one]
-        codes = np.full(len(yt), -1)
-        if not len(known):
-            return ys, codes
-        present, inverse = _unique_classes(known, "yt")
-        if source_classes is not None and (
-            not needs.new_classes or set(present.tolist()) <= set(source_classes.tolist())
-        ):
-            known_by = "ys" if classes is None else "classes"
-            codes[~gone] = _codes(known, source_classes, "yt", known_by)
-            return ys, codes
-        if len(present) < 2:
-            raise ValueError(one_class_message("yt", present, name))
-        self.classes_ = present
-        codes[~gone] = inverse
-        return ys, codes
+            found = encode_classes(
+                ys, yt, type(self).__name__, new_classes=needs.new_classes, classes=classes
+            )
+            if found.classes is not None:
+                self.classes_ = found.classes
+            if needs.new_classes and found.source_classes is not None:
+                self.source_classes_ = found.source_classes
+        elif is_regressor(self):
+            found = encode_numbers(ys, yt)
+        else:
+            found = Labels(None, None)
+        return found.source, found.target
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -483,19 +438,6 @@ def _as_slice(mask):
     return slice(start, start + n_rows) if mask[start : start + n_rows].all() else mask
 
 
-def _codes(y, classes, name: str, known_by: str):
-    """Return the labels as indices into known classes."""
-    present, inverse = _unique_classes(y, name)
-    code = {label: k for k, label in enumerate(classes.tolist())}
-    unknown = [label for label in present.tolist() if label not in code]
-    if unknown:
-        raise ValueError(
-            f"{name} has the classes {unknown[:10]}, but {known_by} has only "
-            f"{classes.tolist()[:10]}."
-        )
-    return np.array([code[label] for label in present.tolist()])[inverse]
-
-
 def _n_dimensions(X) -> int:
     """Count the dimensions of an array-like, of nested lists by their first entries."""
     nested = 0
@@ -503,15 +445,6 @@ def _n_dimensions(X) -> int:
         X = X[0]
         nested += 1
     return nested + getattr(X, "ndim", 0)
-
-
-def _labels_or_none(y, name: str, rows: str, n_rows: int):
-    if y is None:
-        return None
-    y = label_column(y, name)
-    if len(y) != n_rows:
-        raise ValueError(f"{rows} has {n_rows} rows, but {name} has {len(y)} labels.")
-    return y
 
 
 def _labels_required(name: str, hidden: bool) -> str:
@@ -524,208 +457,6 @@ def _labels_required(name: str, hidden: bool) -> str:
         f"{name} learns from labelled target rows, but {why}. Give yt, with NaN or None for rows "
         "without a label, or use a method that needs no target labels."
     )
-
-
-def one_class_message(labels: str, classes: np.ndarray, name: str) -> str:
-    return f"{labels} has 1 class ({classes.tolist()[0]!r}), but {name} needs at least 2 classes."
-
-
-def _as_integers(y: np.ndarray) -> np.ndarray:
-    """Return floats as integers where all of them are integers."""
-    with np.errstate(invalid="ignore"):
-        integers = y.astype(int)
-    return integers if np.array_equal(integers, y) else y
-
-
-def _unique_classes(y: np.ndarray, name: str):
-    if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
-        kinds = sorted({type(label).__name__ for label in y})
-        raise TypeError(f"{name} mixes labels of the types {', '.join(kinds)}.")
-    check_classification_targets(y)
-    return np.unique(y, return_inverse=True)
-
-
-def _finite_floats(y: np.ndarray, name: str, *, missing_allowed: bool) -> np.ndarray:
-    gone = is_missing_label(y)
-    if gone.any() and not missing_allowed:
-        raise ValueError(
-            f"Input {name} contains NaN: {gone.sum()} of {len(gone)} source rows have no label, "
-            "but every source row needs one."
-        )
-    values = np.full(len(y), np.nan)
-    try:
-        values[~gone] = y[~gone].astype(np.float64)
-    except (TypeError, ValueError):
-        kinds = sorted({type(label).__name__ for label in y[~gone].tolist()})
-        raise ValueError(
-            f"{name} must hold numbers for a regressor, but it holds {', '.join(kinds)}."
-        ) from None
-    if np.isinf(values).any():
-        raise ValueError(f"Input {name} contains infinity or a value too large for float64.")
-    return values
-
-
-def takes_missing_values(estimator) -> bool:
-    """Tell whether NaN may be passed on to an estimator.
-
-    A Pipeline has no such tag of its own, and what its first step does with NaN, a SimpleImputer
-    say, decides; a later step that meets NaN says so itself.
-    """
-    while isinstance(estimator, Pipeline):
-        steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
-        if not steps:
-            return False
-        estimator = steps[0]
-    return get_tags(estimator).input_tags.allow_nan
-
-
-def _offers(method: str):
-    """Tell, for available_if, whether the wrapped estimator has a method."""
-
-    def check(self) -> bool:
-        estimator = self.estimator_ if hasattr(self, "estimator_") else self._estimator()
-        getattr(estimator, method)  # its AttributeError says what is missing
-        return True
-
-    return check
-
-
-class DelegatingEstimator(TransferEstimator):
-    """Base class of methods that end in fitting an ordinary estimator.
-
-    Whether the method is a classifier or a regressor, and which predict methods it has, is the
-    wrapped estimator's affair. A subclass sets ``estimator_`` in ``_fit``, mostly by
-    ``_fit_estimator``, and overrides ``_prepare`` where prediction needs other columns than it
-    was given.
-    """
-
-    _params: ClassVar[dict[str, Any]] = {"estimator": (None, HasMethod("fit"))}
-
-    # What the method's own mathematics can take; the wrapped estimator must take it too.
-    _takes_sparse: ClassVar[bool] = True
-    _takes_nan: ClassVar[bool] = True
-
-    def _default_estimator(self):
-        """Return what ``estimator=None`` stands for."""
-        raise NotImplementedError
-
-    def _estimator(self):
-        return self._default_estimator() if self.estimator is None else self.estimator
-
-    def _fit_estimator(self, X, y, sample_weight=None):
-        """Fit a clone of the wrapped estimator on the caller's own labels."""
-        return fit_clone(self._estimator(), X, self._decode(y), sample_weight)
-
-    def _decode(self, y):
-        """Return the caller's labels for encoded ones: class_weight={"ill": 5} refers to them."""
-        return self.classes_[y] if is_classifier(self) else y
-
-    def _prepare(self, X):
-        """Bring validated target rows into the space where ``estimator_`` predicts."""
-        return X
-
-    @available_if(_offers("predict"))
-    def predict(self, X):
-        """Predict the labels of target rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        X = self._prepare(self._check_X(X))
-        return self.estimator_.predict(X)
-
-    @available_if(_offers("predict_proba"))
-    def predict_proba(self, X):
-        """Predict the class probabilities of target rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
-        X = self._prepare(self._check_X(X))
-        return self.estimator_.predict_proba(X)
-
-    @available_if(_offers("predict_log_proba"))
-    def predict_log_proba(self, X):
-        """Predict the logarithms of the class probabilities of target rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        log_proba : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
-        X = self._prepare(self._check_X(X))
-        return self.estimator_.predict_log_proba(X)
-
-    @available_if(_offers("decision_function"))
-    def decision_function(self, X):
-        """Return the wrapped estimator's decision values for target rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
-        """
-        X = self._prepare(self._check_X(X))
-        return self.estimator_.decision_function(X)
-
-    @available_if(_offers("score"))
-    def score(self, X, y, sample_weight=None):
-        """Score predictions on labelled target rows: accuracy, or R² for a regressor.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-        y : array-like of shape (n_samples,)
-            Their labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        score : float
-        """
-        options = {} if sample_weight is None else {"sample_weight": sample_weight}
-        X = self._prepare(self._check_X(X))
-        return self.estimator_.score(X, y, **options)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        estimator = self._estimator()
-        if estimator is None:  # a pure transformer
-            tags.target_tags.required = False
-            tags.input_tags.sparse = self._takes_sparse
-            tags.input_tags.allow_nan = False
-            return tags
-        inner = get_tags(estimator)
-        tags.estimator_type = inner.estimator_type
-        tags.classifier_tags = inner.classifier_tags
-        tags.regressor_tags = inner.regressor_tags
-        tags.input_tags.sparse = self._takes_sparse and inner.input_tags.sparse
-        tags.input_tags.allow_nan = self._takes_nan and takes_missing_values(estimator)
-        return tags
 
 
 class DomainTransformerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -797,42 +528,3 @@ class DomainTransformerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     @abstractmethod
     def _map(self, X, domain: str):
         """Map validated rows of one domain, "source" or "target"."""
-
-
-def fit_clone(estimator, X, y, sample_weight=None):
-    """Fit a clone of an estimator, with weights that also reach the last step of a Pipeline.
-
-    Parameters
-    ----------
-    estimator : estimator object
-        Left as it is.
-    X : array-like of shape (n_samples, n_features)
-        Rows.
-    y : array-like of shape (n_samples,)
-        Labels.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows.
-
-    Returns
-    -------
-    fitted : estimator object
-
-    Raises
-    ------
-    ValueError
-        Where weights are given and the estimator's ``fit`` takes none.
-    """
-    fitted = clone(estimator)
-    if sample_weight is None:
-        return fitted.fit(X, y)
-    last = fitted.steps[-1][1] if isinstance(fitted, Pipeline) else fitted
-    if not has_fit_parameter(last, "sample_weight"):
-        raise ValueError(
-            f"The estimator {type(last).__name__} takes no sample_weight in fit, but its rows "
-            "are to be weighted. Use one that does, such as LogisticRegression or a tree."
-        )
-    if last is fitted:
-        return fitted.fit(X, y, sample_weight=sample_weight)
-    # Under metadata routing every step would have to say what it makes of the weights.
-    with config_context(enable_metadata_routing=False):
-        return fitted.fit(X, y, **{f"{fitted.steps[-1][0]}__sample_weight": sample_weight})

@@ -10,7 +10,9 @@ from sklearn.linear_model import LogisticRegression
 
 from ._arrays import join_rows
 from ._constraints import OneOf
-from .base import DelegatingEstimator, Domain, TransferTags, one_class_message
+from ._delegation import DelegatingEstimator
+from ._labels import one_class_message
+from .base import Domain, TransferTags
 
 __all__ = ["Pooled", "SourceOnly", "TargetOnly"]
 

@@ -9,74 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _num_samples
 
+from ._labels import is_missing_label, label_column, tidy_labels
+
 __all__ = ["encode_domain", "is_missing_label", "split_domains", "stack"]
-
-
-def is_missing_label(y) -> np.ndarray:
-    """Tell which labels are missing: NaN, None or pandas.NA.
-
-    The integer -1 can also mark a missing label, but only a fitting estimator can tell, since it
-    does so only where -1 is no class of the source; it isn't counted here.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-        Labels of any type.
-
-    Returns
-    -------
-    missing : ndarray of shape (n_samples,), bool
-
-    Examples
-    --------
-    >>> from skdtl.domains import is_missing_label
-    >>> is_missing_label(["ill", None, "well"]).tolist()
-    [False, True, False]
-    """
-    y = np.asarray(y)
-    if y.dtype.kind == "f":
-        return np.isnan(y)
-    if y.dtype.kind == "O":
-        return np.fromiter((_is_missing(value) for value in y.ravel()), bool, y.size).reshape(
-            y.shape
-        )
-    return np.zeros(y.shape, dtype=bool)
-
-
-def _is_missing(value) -> bool:
-    # pandas.NA is known by its type's name: pandas need not be installed.
-    return (
-        value is None
-        or type(value).__name__ == "NAType"
-        or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
-    )
-
-
-def label_column(y, name: str) -> np.ndarray:
-    """Return labels as a 1-d array; object arrays keep their missing markers."""
-    if sp.issparse(y):
-        raise TypeError(f"{name} is a sparse matrix; labels are a dense 1-d array.")
-    if not hasattr(y, "dtype"):
-        # np.asarray would turn ["ill", None] into objects (good) but [0, None] too, and
-        # ["ill", nan] into strings (bad): only plain lists need this care.
-        y = list(y) if np.iterable(y) and not isinstance(y, (str, bytes)) else y
-        if isinstance(y, list) and any(_is_missing(value) for value in y):
-            y = np.array(y, dtype=object)
-    return column_or_1d(y, dtype=None, warn=True)
-
-
-def tidy_labels(y: np.ndarray) -> np.ndarray:
-    """Give labels without missing entries the plain dtype of their values.
-
-    An object array of ints becomes an int array; strings stay objects, as scikit-learn has them.
-    """
-    if y.dtype.kind != "O" or any(isinstance(value, str) for value in y):
-        return y
-    plain = np.array(y.tolist()) if len(y) else y
-    return plain if plain.ndim == 1 and plain.dtype.kind in "biuf" else y
 
 
 def check_sample_domain(sample_domain, n_rows: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.linear_model import Ridge
 
-from skdtl.base import DelegatingEstimator
+from skdtl._delegation import WrappingEstimator
 from skdtl.utils import all_estimators
 
 # Settings that make a fit take a fraction of a second; chosen by parameter name, so that a new
@@ -65,7 +65,7 @@ def instances() -> list:
             continue
         found.append(make(cls))
         if (
-            issubclass(cls, DelegatingEstimator)
+            issubclass(cls, WrappingEstimator)
             and is_classifier(make(cls))
             and not issubclass(cls, ClassifierMixin)  # else its mathematics needs classes
         ):

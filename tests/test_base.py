@@ -16,12 +16,12 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import get_tags
 
 from skdtl import NoTargetWarning, SourceOnly, TargetOnly, TrAdaBoost, stack
+from skdtl._delegation import fit_clone
 from skdtl.base import (
     Domain,
     DomainTransformerMixin,
     TransferEstimator,
     TransferTags,
-    fit_clone,
 )
 
 XS = np.arange(8.0).reshape(4, 2)

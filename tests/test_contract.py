@@ -28,7 +28,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted
 
 from skdtl import NoTargetWarning, TargetKFold, stack
-from skdtl.base import DelegatingEstimator, TransferTags
+from skdtl._delegation import WrappingEstimator
+from skdtl.base import TransferTags
 from skdtl.utils import all_estimators
 
 from .common import (
@@ -346,7 +347,7 @@ def test_same_seed_same_bits_and_refitting_starts_afresh(estimator):
 
 @every
 def test_another_estimator_counts_at_the_next_fit(estimator):
-    if not isinstance(estimator, DelegatingEstimator):
+    if not isinstance(estimator, WrappingEstimator):
         pytest.skip("wraps no estimator")
     rows = 2 * np.random.default_rng(0).normal(size=(200, 4))
     before = outputs(fit(estimator), rows)
@@ -473,7 +474,7 @@ def test_sparse_rows_equal_dense_rows(estimator):
 
 @every
 def test_nan_passes_where_the_wrapped_estimator_takes_it(estimator):
-    if not isinstance(estimator, DelegatingEstimator) or not estimator._takes_nan:
+    if not isinstance(estimator, WrappingEstimator) or not estimator._takes_nan:
         pytest.skip("takes no NaN")
     boosting = (
         HistGradientBoostingClassifier

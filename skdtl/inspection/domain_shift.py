@@ -15,8 +15,9 @@ from sklearn.utils.validation import _num_samples
 
 from .._arrays import dense, join_rows
 from .._constraints import Int
+from .._labels import is_missing_label, label_column, tidy_labels
 from ..discrepancy import mmd2, proxy_a_distance
-from ..domains import check_sample_domain, is_missing_label, label_column, tidy_labels
+from ..domains import check_sample_domain
 from ._drawing import COLOURS, label_name, pyplot
 
 __all__ = ["DomainShiftDisplay", "joint_projection"]

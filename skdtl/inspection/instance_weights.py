@@ -10,7 +10,8 @@ from sklearn.base import is_regressor
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from ..domains import check_sample_domain, is_missing_label, label_column, tidy_labels
+from .._labels import is_missing_label, label_column, tidy_labels
+from ..domains import check_sample_domain
 from ._drawing import COLOURS, label_name, pyplot
 
 __all__ = ["InstanceWeightsDisplay", "WeightGroup", "weight_groups"]

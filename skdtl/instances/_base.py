@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from .._arrays import join_rows, positions
-from ..base import DelegatingEstimator, Domain
+from .._delegation import DelegatingEstimator
+from ..base import Domain
 
 __all__ = ["InstanceWeighter", "SourceWeightsMixin", "join_rows", "positions"]
 

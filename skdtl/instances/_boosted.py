@@ -15,7 +15,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
 from .._constraints import RANDOM_STATE, Bool, HasMethod, Int, OneOf
-from ..base import DelegatingEstimator, Domain, TransferTags, fit_clone
+from .._delegation import WrappingEstimator, fit_clone
+from .._predictions import ClassPredictions, TargetPredictions, if_offered
+from ..base import Domain, TransferTags
 from ._base import SourceWeightsMixin, join_rows, positions
 from ._boosting import Ensemble, boost, r2_losses, vote_start, weighted_median, weighted_votes
 
@@ -62,7 +64,7 @@ class BoostingRows:
         return len(self.y) - self.n_source
 
 
-class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
+class BoostedEstimator(SourceWeightsMixin, WrappingEstimator):
     """Base class of the boosting methods: base learners, their seeds and the learners kept."""
 
     _unpickled: ClassVar[tuple[str, ...]] = ("source_weights_", "source_weights_path_")
@@ -220,8 +222,8 @@ class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
             yield known[id(learner)]
 
     def _combined(self, X):
-        """Combine the opinions of the learners that vote."""
-        X = self._prepare(self._check_X(X))
+        """Combine the opinions of the learners that vote, on validated rows."""
+        X = self._prepare(X)
         voting, votes = self._voting()
         return self._combine(list(self._opinions(self.estimators_[voting], X)), votes)
 
@@ -235,7 +237,7 @@ class BoostedEstimator(SourceWeightsMixin, DelegatingEstimator):
             yield self._combine(opinions[voting], votes)
 
 
-class BoostedClassifier(ClassifierMixin, BoostedEstimator):
+class BoostedClassifier(ClassifierMixin, ClassPredictions, BoostedEstimator):
     """Base class of the boosted classifiers, whose learners vote with weights."""
 
     _params: ClassVar[dict[str, Any]] = {
@@ -281,70 +283,20 @@ class BoostedClassifier(ClassifierMixin, BoostedEstimator):
             return shares[:, 1] - shares[:, 0]
         return (len(self.classes_) * shares - 1) / (len(self.classes_) - 1)
 
-    def predict(self, X):
-        """Predict the classes of target rows.
+    def _predict(self, X):
+        return self._winners(self._combined(X))
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        return self._winners(self.predict_proba(X))
-
-    def predict_proba(self, X):
-        """Return each class's share of the vote for target rows; the shares are not calibrated.
-
-        With ``voting="hard"`` few learners give few different shares; for a ranking of rows, by
-        ROC AUC say, take ``voting="soft"``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
+    def _predict_proba(self, X):
         return self._combined(X)
 
-    def predict_log_proba(self, X):
-        """Return the logarithms of `predict_proba`, -inf for a class without any vote.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        log_proba : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
+    def _predict_log_proba(self, X):
         with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+            return np.log(self._combined(X))
 
-    def decision_function(self, X):
-        """Return the decision values of target rows.
+    def _decision_function(self, X):
+        return self._decide(self._combined(X))
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes from -1 (all votes for the first) to 1; else a column a class, each from
-            -1/(K - 1) to 1.
-        """
-        return self._decide(self.predict_proba(X))
-
+    @if_offered("predict")
     def staged_predict_proba(self, X):
         """Yield `predict_proba` after each round.
 
@@ -362,6 +314,7 @@ class BoostedClassifier(ClassifierMixin, BoostedEstimator):
         """
         yield from self._staged_combined(X)
 
+    @if_offered("predict")
     def staged_predict(self, X):
         """Yield `predict` after each round; see `staged_predict_proba`.
 
@@ -377,6 +330,7 @@ class BoostedClassifier(ClassifierMixin, BoostedEstimator):
         for shares in self.staged_predict_proba(X):
             yield self._winners(shares)
 
+    @if_offered("predict")
     def staged_decision_function(self, X):
         """Yield `decision_function` after each round; see `staged_predict_proba`.
 
@@ -392,6 +346,7 @@ class BoostedClassifier(ClassifierMixin, BoostedEstimator):
         for shares in self.staged_predict_proba(X):
             yield self._decide(shares)
 
+    @if_offered("predict")
     def staged_score(self, X, y, sample_weight=None):
         """Yield the accuracy after each round; see `staged_predict_proba`.
 
@@ -412,7 +367,7 @@ class BoostedClassifier(ClassifierMixin, BoostedEstimator):
             yield float(np.average(predicted == np.asarray(y), weights=sample_weight))
 
 
-class BoostedRegressor(RegressorMixin, BoostedEstimator):
+class BoostedRegressor(RegressorMixin, TargetPredictions, BoostedEstimator):
     """Base class of the boosted regressors, which predict by a weighted median."""
 
     _transfer_tags: ClassVar[TransferTags] = TransferTags("required", unlabelled_target=False)
@@ -432,18 +387,7 @@ class BoostedRegressor(RegressorMixin, BoostedEstimator):
     def _training_error(self, combined, y) -> float:
         return float(np.mean(np.abs(combined - y)))
 
-    def predict(self, X):
-        """Predict target rows by the weighted median of the learners' predictions.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
+    def _predict(self, X):
         return self._combined(X)
 
     def staged_predict(self, X):

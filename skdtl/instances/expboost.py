@@ -12,7 +12,8 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils import check_random_state, get_tags
 
 from .._constraints import Bool, HasMethod, Int
-from ..base import Domain, TransferTags, fit_clone, takes_missing_values
+from .._delegation import fit_clone, takes_missing_values
+from ..base import Domain, TransferTags
 from ._boosted import (
     LOSS,
     BoostedClassifier,

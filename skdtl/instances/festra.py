@@ -13,10 +13,10 @@ import scipy.sparse as sp
 from scipy.special import kolmogorov
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_array
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._constraints import Bool, HasMethod, Int, OneOf, Real
+from .._predictions import if_offered
 from ..base import Domain, DomainTransformerMixin, TransferTags
 from .tradaboost import TrAdaBoost
 
@@ -194,15 +194,6 @@ def unexplained_shift(source: Domain, target: Domain, n_classes=None):
         statistics = np.where(less, adjusted, statistics)
         pvalues = np.where(less, adjusted_pvalues, pvalues)
     return statistics, pvalues
-
-
-def _predicts(estimator) -> bool:
-    if estimator._estimator() is None:
-        raise AttributeError(
-            f"This {type(estimator).__name__} selects features (estimator='passthrough') and "
-            "predicts nothing."
-        )
-    return True
 
 
 class Festra(DomainTransformerMixin, SelectorMixin, TrAdaBoost):
@@ -472,15 +463,15 @@ class Festra(DomainTransformerMixin, SelectorMixin, TrAdaBoost):
     # The mapping's names would be festra0, festra1, ...; these are the names of the columns.
     get_feature_names_out = SelectorMixin.get_feature_names_out
 
-    predict = available_if(_predicts)(TrAdaBoost.predict)
-    predict_proba = available_if(_predicts)(TrAdaBoost.predict_proba)
-    predict_log_proba = available_if(_predicts)(TrAdaBoost.predict_log_proba)
-    decision_function = available_if(_predicts)(TrAdaBoost.decision_function)
-    score = available_if(_predicts)(TrAdaBoost.score)
-    staged_predict = available_if(_predicts)(TrAdaBoost.staged_predict)
-    staged_predict_proba = available_if(_predicts)(TrAdaBoost.staged_predict_proba)
-    staged_decision_function = available_if(_predicts)(TrAdaBoost.staged_decision_function)
-    staged_score = available_if(_predicts)(TrAdaBoost.staged_score)
+    score = if_offered("predict")(TrAdaBoost.score)
+
+    def _offers(self, method):
+        if self._estimator() is None:
+            raise AttributeError(
+                f"This {type(self).__name__} selects features (estimator='passthrough') and "
+                "predicts nothing."
+            )
+        return super()._offers(method)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

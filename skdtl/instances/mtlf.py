@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
 from .._constraints import RANDOM_STATE, Int, OneOf, Real
+from .._predictions import ClassPredictions, TargetPredictions
 from ..base import Domain, DomainTransformerMixin, TransferEstimator, TransferTags
 from ._base import SourceWeightsMixin, join_rows
 from .lsif import rulsif_weights
@@ -523,7 +524,7 @@ def _canonical(A):
     return (lengths * np.where(largest < 0, -1.0, 1.0))[:, None] * rows
 
 
-class MTLF(ClassifierMixin, _MetricTransfer):
+class MTLF(ClassifierMixin, ClassPredictions, _MetricTransfer):
     """Classify by nearest neighbours, in a metric learnt together with the source rows' weights.
 
     Near target rows, rows of the same class are pulled close and rows of other classes pushed
@@ -764,41 +765,16 @@ class MTLF(ClassifierMixin, _MetricTransfer):
     def _alike(self, y, anchors):
         return lambda some: y[some][:, None] == y
 
-    def predict(self, X):
-        """Predict the classes of target rows.
+    def _predict(self, X):
+        return self.classes_[self._predict_proba(X).argmax(axis=1)]
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        proba = self.predict_proba(X)
-        return self.classes_[proba.argmax(axis=1)]
-
-    def predict_proba(self, X):
-        """Predict the class probabilities of target rows: the classes' shares of the neighbours.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
-        X = self._check_X(X)
+    def _predict_proba(self, X):
         votes = [self.y_fit_[rows] for rows in self._neighbours(X)]
         codes = np.arange(len(self.classes_))
         return (np.concatenate(votes)[:, :, None] == codes).mean(axis=1)
 
 
-class MTLFRegressor(RegressorMixin, _MetricTransfer):
+class MTLFRegressor(RegressorMixin, TargetPredictions, _MetricTransfer):
     """Regress by nearest neighbours, in a metric learnt together with the source rows' weights.
 
     As `MTLF`, for numbers: near target rows, rows with near labels are pulled close and rows with
@@ -957,19 +933,7 @@ class MTLFRegressor(RegressorMixin, _MetricTransfer):
         width = label_width(y[anchors], y, self.alike)
         return lambda some: np.abs(y[some][:, None] - y) <= width
 
-    def predict(self, X):
-        """Predict the labels of target rows: the neighbours' mean.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        X = self._check_X(X)
+    def _predict(self, X):
         return np.concatenate([self.y_fit_[rows].mean(axis=1) for rows in self._neighbours(X)])
 
 

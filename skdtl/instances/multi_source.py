@@ -11,7 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._constraints import Int, OneOf, Real
-from ..base import Domain, TransferTags, fit_clone
+from .._delegation import fit_clone
+from ..base import Domain, TransferTags
 from ._boosted import BoostedClassifier, BoostingRows
 from ._boosting import Ensemble, boost, source_factor, tradaboost_update
 

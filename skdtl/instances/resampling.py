@@ -15,7 +15,8 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import get_tags
 
 from .._constraints import RANDOM_STATE, HasMethod, Int, OneOf, SequenceOf
-from ..base import Domain, fit_clone, takes_missing_values
+from .._delegation import fit_clone, takes_missing_values
+from ..base import Domain
 from ._boosted import (
     VOTE,
     BoostedClassifier,

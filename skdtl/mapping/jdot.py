@@ -13,7 +13,8 @@ from sklearn.linear_model import LogisticRegression
 
 from .._constraints import Int, Real
 from .._couplings import cost_matrix, import_pot, transport_plan
-from ..base import DelegatingEstimator, Domain
+from .._delegation import DelegatingEstimator
+from ..base import Domain
 
 __all__ = ["JDOT", "class_losses"]
 

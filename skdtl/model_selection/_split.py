@@ -13,7 +13,8 @@ from sklearn.model_selection import (
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
-from ..domains import check_sample_domain, is_missing_label, label_column, tidy_labels
+from .._labels import is_missing_label, label_column, tidy_labels
+from ..domains import check_sample_domain
 
 
 class _DomainSplitter(BaseCrossValidator):
