@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .._constraints import check_params
+from .._predictions import ClassPredictions, TargetPredictions
 from ..base import Domain, DomainTransformerMixin, TransferEstimator
 from ._holdout import hold_out
 from ._parameters import TrainingParameters
@@ -341,7 +342,7 @@ class DeepTransferEstimator(
         return infer(network, X, self._dtype, lambda layers, output: layers[-1])
 
 
-class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
+class DeepTransferClassifierBase(ClassifierMixin, ClassPredictions, DeepTransferEstimator):
     """A deep classifier: class logits, cross-entropy.
 
     Attributes
@@ -358,73 +359,25 @@ class DeepTransferClassifierBase(ClassifierMixin, DeepTransferEstimator):
     def _label_tensor(self, domain: Domain) -> Tensor | None:
         return torch.as_tensor(domain.y) if domain.labelled.any() else None
 
-    def predict(self, X):
-        """Predict the classes of target rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        X = self._check_X(X)
+    def _predict(self, X):
         return self.classes_[best_outputs(self._inference_network(), X, self._dtype)]
 
-    def predict_proba(self, X):
-        """Predict the class probabilities of target rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
-        logits = self._output(self._check_X(X))
+    def _predict_proba(self, X):
+        logits = self._output(X)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
         return odds / odds.sum(axis=1, keepdims=True)
 
-    def predict_log_proba(self, X):
-        """Predict the logarithms of the class probabilities of target rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        log_proba : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
-        logits = self._output(self._check_X(X)).astype(np.float64)
+    def _predict_log_proba(self, X):
+        logits = self._output(X).astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
-    def decision_function(self, X):
-        """Return the logits of target rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            One column per class; for two classes the second's logit minus the first's.
-        """
-        logits = self._output(self._check_X(X))
+    def _decision_function(self, X):
+        logits = self._output(X)
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
 
-class DeepTransferRegressorBase(RegressorMixin, DeepTransferEstimator):
+class DeepTransferRegressorBase(RegressorMixin, TargetPredictions, DeepTransferEstimator):
     """A deep regressor: one output, squared error on standardised labels."""
 
     _criterion = _MaskedSquaredError
@@ -445,17 +398,6 @@ class DeepTransferRegressorBase(RegressorMixin, DeepTransferEstimator):
         self._y_mean = float(y.mean())
         self._y_scale = float(y.std()) or 1.0
 
-    def predict(self, X):
-        """Predict the labels of target rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Target rows.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        output = self._output(self._check_X(X))[:, 0]
+    def _predict(self, X):
+        output = self._output(X)[:, 0]
         return output.astype(np.float64) * self._y_scale + self._y_mean
