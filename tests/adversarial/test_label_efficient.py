@@ -443,5 +443,4 @@ def test_new_classes_in_a_subspace_that_the_source_shows():
             models.append(alone.fit(Xt[known], few[known].astype(int)))
         scores.append([model.score(Xt[~known], yt[~known]) for model in models])
     method, without, tuned, alone = np.mean(scores, axis=0)
-    print(scores)
     assert method > without + 0.05 and method > tuned + 0.02 and method > alone + 0.15

@@ -363,7 +363,6 @@ def test_a_shifted_feature_is_not_trusted():
                 lam, hidden_layer_sizes=(32,), max_epochs=50, random_state=seed
             )
             scores.append(model.fit(Xs, ys, Xt).score(Xt, yt))
-    print(source_only, adapted)
     assert max(source_only) < 0.6 and min(adapted) > 0.7
 
 
@@ -390,7 +389,6 @@ def test_each_part_helps_on_rotated_digits_and_both_do_most():
             score = model.fit(Xs, ys, Xt, labels).score(Xt[unknown], yt[unknown])
             accuracy.setdefault((lam, nu), []).append(score)
     none, confused, soft, both = (np.mean(scores) for scores in accuracy.values())
-    print(none, confused, soft, both)
     assert confused > none + 0.02 and soft > none + 0.04
     assert both > max(confused, soft) + 0.02
 
@@ -411,5 +409,4 @@ def test_soft_labels_help_classes_without_any_target_label_more_than_hard_ones()
         new = yt >= 5
         accuracy.append([model.score(Xt[new], yt[new]) for model in (method, hard)])
     soft, hard = np.mean(accuracy, axis=0)
-    print(soft, hard)
     assert soft > hard + 0.1

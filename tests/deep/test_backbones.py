@@ -507,7 +507,6 @@ def test_convolutions_cope_with_digits_that_have_moved():
                 DeepTransferClassifier([MMD()], "ramp", module=LeNet, **options),
             )
         ]
-        print(scores)
         gains.append(scores[1] - scores[0])
         adapted.append(scores[2] - scores[1])
     assert np.mean(gains) > 0.1
