@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, clone
 from skdtl._constraints import Bool, Int, OneOf, Real, check_params
 from skdtl._docstrings import composed_docstring, entries_of, sections_of
 from skdtl._parameters import DeclaredParameters, parameter
+from skdtl.utils import all_estimators
 
 
 class Shared(DeclaredParameters, BaseEstimator):
@@ -278,6 +279,20 @@ def test_entries_of_the_class_come_first_and_replace_those_of_the_same_name():
     bases = ["B.\n\nWarns\n-----\nA\n    Theirs.\nB\n    Theirs.\n", "C.\n\nWarns\n-----\nB\n    x"]
     composed = composed_docstring(docstring, [], bases)
     assert composed == "Do.\n\nWarns\n-----\nA\n    Mine.\nB\n    Theirs.\n"
+
+
+def subclasses(cls) -> set[type]:
+    return {cls}.union(*map(subclasses, cls.__subclasses__()))
+
+
+def test_type_checkers_know_the_constructor():
+    known = DeclaredParameters.__dataclass_transform__
+    assert known["field_specifiers"] == (parameter,)
+    assert known["kw_only_default"] and not known["eq_default"]
+    assert {cls for _, cls in all_estimators()} & subclasses(DeclaredParameters)
+    for cls in subclasses(DeclaredParameters):  # what else is annotated, they would take for one
+        for name, annotation in inspect.get_annotations(cls).items():
+            assert name in cls._declared or annotation.startswith("ClassVar"), (cls, name)
 
 
 def test_without_docstrings_everything_else_is_there():
