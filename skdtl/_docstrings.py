@@ -40,7 +40,7 @@ def composed_docstring(docstring: str, parameters: Iterable[str], bases: Iterabl
     docstring : str
         What the class itself says: prose, and the sections that are its own.
     parameters : iterable of str
-        The entries of its section of parameters.
+        The entries of its section of parameters, unless it has one of its own.
     bases : iterable of str
         The docstrings of its base classes. What they list under Attributes, Raises and Warns
         follows the class's own entries, of which one replaces those of the same name.

@@ -25,7 +25,7 @@ from textwrap import indent
 from typing import Any, ClassVar, dataclass_transform
 
 from ._constraints import documented_type
-from ._docstrings import composed_docstring, sections_of
+from ._docstrings import composed_docstring
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class DeclaredParameters:
         cls._parameters = _in_order(cls)
         cls._params = {name: declared.legal for name, declared in cls._parameters.items()}
         setattr(cls, "__init__", _constructor(cls))  # noqa: B010
-        if cls.__doc__ and "Parameters" not in sections_of(cls.__doc__):
+        if cls.__doc__:
             bases = (base.__doc__ for base in cls.__mro__[1:] if "_declared" in vars(base))
             entries = (declared.entry(name) for name, declared in cls._parameters.items())
             cls.__doc__ = composed_docstring(cls.__doc__, entries, filter(None, bases))

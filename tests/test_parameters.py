@@ -215,8 +215,24 @@ def test_a_subclass_has_what_it_changes_and_inherits_the_rest():
     entries = dict(entries_of(sections_of(Narrower.__doc__)["Parameters"]))
     assert entries["flag"] == "flag : int in [1, 2], default=1\n    Whether."
 
+    class Default(Words):
+        """Change a default alone, of a parameter with a type of its own."""
 
-def test_a_docstring_with_a_section_of_parameters_is_left_as_it_is():
+        flag: bool = parameter(default=False)
+
+    entries = dict(entries_of(sections_of(Default.__doc__)["Parameters"]))
+    assert entries["flag"] == "flag : a bool, or none, default=False\n    Whether."
+
+
+def test_what_all_share_keeps_its_place():
+    class Anew(Base):
+        lr: float = parameter(default=1.0, legal=Real(0), text="Another.")
+
+    assert list(Anew._parameters) == ["size", "lam", "flag", "lr", "kind"]
+    assert Anew._params["lr"].closed == "both"
+
+
+def test_a_section_of_parameters_that_the_class_writes_stands():
     class Written(Base):
         """Written.
 
@@ -225,7 +241,10 @@ def test_a_docstring_with_a_section_of_parameters_is_left_as_it_is():
         size : int
         """
 
-    assert "lam" not in Written.__doc__ and "lam" in inspect.signature(Written).parameters
+    sections = sections_of(Written.__doc__)
+    assert list(sections) == ["", "Parameters", "Attributes", "Raises"]
+    assert sections["Parameters"] == ["size : int", ""]
+    assert "lam" in inspect.signature(Written).parameters
 
 
 def test_a_class_with_a_constructor_of_its_own_is_left_alone():
@@ -272,6 +291,12 @@ def test_defaults_are_shown_as_one_types_them():
     lines = Defaults.__doc__.splitlines()
     shown = [line.rpartition("default=")[2] for line in lines if "default=" in line]
     assert shown == ["(3,)", '(-1, "output")', "(0, 1, ..., 8)", "None"]
+
+
+def test_a_section_begins_with_a_line_as_long_as_its_title():
+    notes = ["A rule", "", "----", "", "--", "Note", "------"]
+    docstring = "\n".join(["Do.", "", "Notes", "-----", *notes])
+    assert sections_of(docstring) == {"": ["Do.", ""], "Notes": notes}
 
 
 def test_entries_of_the_class_come_first_and_replace_those_of_the_same_name():
