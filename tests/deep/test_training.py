@@ -514,6 +514,13 @@ def test_the_progress_of_pieces_ends_at_one():
     assert seen == [0, 0.25, 0.5, 0.75, 1, 1]
 
 
+def test_pieces_follow_the_number_of_epochs_that_is_asked_for_now():
+    Xs, ys, Xt, _ = two_domains()
+    estimator = small(MMD(), lam=lambda p: p, max_epochs=2, batch_size=128)
+    estimator.partial_fit(Xs, ys, Xt).set_params(max_epochs=10).partial_fit(Xs, ys, Xt)
+    assert estimator.history_[:, "lam"] == [0, 0.1]
+
+
 def test_pieces_are_reproducible_shuffled_anew_and_go_on_after_a_pickle():
     Xs, ys, Xt, _ = two_domains()
     for alignments, options in (
