@@ -101,9 +101,7 @@ class RMAN(DeepTransferClassifierBase):
         """,
     )
     n_components: int = parameter(
-        default=1024,
-        legal=Int(1),
-        text="The number of columns of the random product.",
+        default=1024, legal=Int(1), text="The number of columns of the random product."
     )
     discriminator_layer_sizes: Sequence[int] = parameter(
         default=(100,),

@@ -70,16 +70,10 @@ class TrainingParameters(DeclaredParameters):
         last=True,
     )
     activation: str = parameter(
-        default="relu",
-        legal=OneOf(*ACTIVATIONS),
-        text="Their activation.",
-        last=True,
+        default="relu", legal=OneOf(*ACTIVATIONS), text="Their activation.", last=True
     )
     lr: float = parameter(
-        default=1e-3,
-        legal=Real(0, None, closed="neither"),
-        text="The learning rate.",
-        last=True,
+        default=1e-3, legal=Real(0, None, closed="neither"), text="The learning rate.", last=True
     )
     lr_schedule: LrSchedule = parameter(
         default="constant",
@@ -97,22 +91,13 @@ class TrainingParameters(DeclaredParameters):
         last=True,
     )
     momentum: float = parameter(
-        default=0.9,
-        legal=Real(0, 1, closed="left"),
-        text='The momentum of "sgd".',
-        last=True,
+        default=0.9, legal=Real(0, 1, closed="left"), text='The momentum of "sgd".', last=True
     )
     weight_decay: float = parameter(
-        default=0.0,
-        legal=Real(0, None),
-        text="The L2 penalty on all weights.",
-        last=True,
+        default=0.0, legal=Real(0, None), text="The L2 penalty on all weights.", last=True
     )
     max_epochs: int = parameter(
-        default=100,
-        legal=Int(1),
-        text="Passes over the longer of the two domains.",
-        last=True,
+        default=100, legal=Int(1), text="Passes over the longer of the two domains.", last=True
     )
     batch_size: int = parameter(
         default=128,

@@ -125,10 +125,7 @@ class KernelMapper(DeclaredParameters, Mapper):
         last=True,
     )
     random_state: int | np.random.RandomState | None = parameter(
-        default=None,
-        legal=RANDOM_STATE,
-        text="Draws landmarks and random features.",
-        last=True,
+        default=None, legal=RANDOM_STATE, text="Draws landmarks and random features.", last=True
     )
     estimator: Any = parameter(
         default=None,

@@ -41,9 +41,7 @@ class PseudoLabelMapper(DeclaredParameters, ClassifierMixin, Mapper):
     """
 
     n_rounds: int = parameter(
-        default=10,
-        legal=Int(1),
-        text="At most so many rounds; fewer where no guess changes.",
+        default=10, legal=Int(1), text="At most so many rounds; fewer where no guess changes."
     )
     estimator: Any = parameter(
         default=None,

@@ -84,9 +84,7 @@ class BDA(JDA):
         """,
     )
     n_rounds: int = parameter(
-        default=10,
-        legal=Int(1),
-        text="At most so many rounds; fewer where no guess changes.",
+        default=10, legal=Int(1), text="At most so many rounds; fewer where no guess changes."
     )
 
     def _differences(self, ys, yt):

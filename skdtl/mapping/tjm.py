@@ -205,10 +205,7 @@ class TJM(InvertibleKernelMapper):
         """,
     )
     verbose: int = parameter(
-        default=0,
-        legal=Int(0),
-        text="1 prints the objective after each round.",
-        last=True,
+        default=0, legal=Int(0), text="1 prints the objective after each round.", last=True
     )
 
     _unpickled: ClassVar[tuple[str, ...]] = ("source_weights_",)

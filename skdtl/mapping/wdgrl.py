@@ -38,9 +38,7 @@ class _WDGRLBase(DeepTransferEstimator):
         """,
     )
     n_critic: int = parameter(
-        default=5,
-        legal=Int(1),
-        text="The critic's steps before each step of the network.",
+        default=5, legal=Int(1), text="The critic's steps before each step of the network."
     )
     gradient_penalty: float = parameter(
         default=10.0,

@@ -73,9 +73,7 @@ class _FineTuningBase(DeepTransferEstimator):
         """,
     )
     pretrain_epochs: int | None = parameter(
-        default=None,
-        legal=(None, Int(1)),
-        text="Passes over the source; None means `max_epochs`.",
+        default=None, legal=(None, Int(1)), text="Passes over the source; None means `max_epochs`."
     )
     max_epochs: int = parameter(default=100, text="Passes over the labelled target rows.")
     batch_size: int = parameter(default=128, text="At most so many rows are in a batch.")
