@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
-from ..deep.alignments import Activations, Alignment
+from ..deep.alignments import Alignment
 
 __all__ = ["Unscheduled"]
 
@@ -16,6 +14,6 @@ class Unscheduled(Alignment):
     the second alignment.
     """
 
-    def penalty(self, source: Activations, target: Activations, lam: float) -> Tensor:
-        """Return what is added to the loss: w_k Ω_k."""
-        return super().penalty(source, target, self.weight)
+    def strength(self, lam: float) -> float:
+        """Return the factor of this term at a value of λ: w_k."""
+        return self.weight

@@ -49,16 +49,19 @@ class UntiedNetwork(Network):
         self.source = source.requires_grad_(False)
         self.train()
 
-    def paired_activations(self, x: Tensor, n_source: int) -> tuple[tuple[Tensor, ...], Tensor]:
+    def activations(
+        self, x: Tensor, domains: Tensor | None = None
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
         """Return the activations of both domains' rows, each by its own encoder."""
+        n_source = 0 if domains is None else int((domains > 0).sum())
+        if n_source == 0:
+            return super().activations(x, domains)
+        if n_source == len(x):
+            return self.source.activations(x, domains)
         xs, xt = x.split_with_sizes([n_source, len(x) - n_source])
         pairs = zip(self.source.features(xs), self.features(xt))
         features = tuple(torch.cat(pair) for pair in pairs)
         return features, self.head(features[-1])
-
-    def for_domain(self, domain: str) -> Network:
-        """Return the network that maps rows of one domain."""
-        return self.source if domain == "source" else self
 
     def train(self, mode: bool = True) -> UntiedNetwork:
         """Switch the target's encoder between training and evaluation."""
@@ -151,7 +154,7 @@ class _ADDABase(DeepTransferEstimator):
         network = self._network(rows, seeds)
         return UntiedNetwork(network) if self.n_encoders_ == 2 else network
 
-    def _alignments(self):
+    def _terms(self):
         return [
             InvertedLabels(
                 hidden_layer_sizes=self.discriminator_layer_sizes,

@@ -119,7 +119,7 @@ class CDAN(DeepTransferClassifierBase):
     lr_schedule: LrSchedule = parameter(default="decay")
     optimizer: Optimizer = parameter(default="sgd")
 
-    def _alignments(self):
+    def _terms(self):
         return [
             ConditionalAdversary(
                 map=self.map,

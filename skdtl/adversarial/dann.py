@@ -46,7 +46,7 @@ class _DANNBase(DeepTransferEstimator):
     lr_schedule: LrSchedule = parameter(default="decay")
     optimizer: Optimizer = parameter(default="sgd")
 
-    def _alignments(self):
+    def _terms(self):
         sizes = self.discriminator_layer_sizes
         return [DomainAdversary(hidden_layer_sizes=sizes, layers=self.layers)]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from .._constraints import Int, OneOf, Real, SequenceOf
@@ -16,6 +17,7 @@ from ..base import Domain, TransferTags
 from ..deep._base import DeepTransferClassifierBase
 from ..deep._parameters import LAM, Lam, Layers
 from ..deep.alignments import ClassCentreSimilarity, DomainAdversary
+from ..deep.heads import ClassHead
 from ..deep.network import Network
 from ..deep.randomness import seeded
 from ._unscheduled import Unscheduled
@@ -44,7 +46,10 @@ class _TwoTasks(Network):
     """
 
     def __init__(self, pretrained: Network, n_target: int | None, example: Tensor):
-        super().__init__(list(pretrained.layers), n_target or pretrained.n_outputs, example)
+        n_outputs = n_target or pretrained.n_outputs
+        super().__init__(
+            list(pretrained.layers), partial(ClassHead, out_features=n_outputs), example
+        )
         self.n_source = pretrained.n_outputs
         self.source_head = None if n_target is None else pretrained.head
         if n_target is None:
@@ -55,37 +60,25 @@ class _TwoTasks(Network):
         """How many columns the output has while the network trains: the classes of both."""
         return self.n_source + self.head.out_features
 
-    def paired_activations(self, x: Tensor, n_source: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Return the layers' outputs, and each row's logits of its own domain's classes."""
-        features = self.features(x)
+    def outputs(self, features: tuple[Tensor, ...], domains: Tensor | None) -> Tensor:
+        """Return each row's logits of its own domain's classes; of target rows alone, of theirs."""
+        if domains is None:
+            return self.head(features[-1])
+        n_source = int((domains > 0).sum())
         source_head = self.head if self.source_head is None else self.source_head
         source = source_head(features[-1][:n_source])
         target = self.head(features[-1][n_source:])
         nothing = -torch.inf
-        return features, torch.cat(
+        return torch.cat(
             [
                 F.pad(source, (0, target.shape[1]), value=nothing),
                 F.pad(target, (source.shape[1], 0), value=nothing),
             ]
         )
 
-
-class _BothTasks(nn.Module):
-    """The mean cross-entropy of the source's rows plus that of the labelled target rows.
-
-    Parameters
-    ----------
-    n_source : int
-        How many classes the source has; the target's codes come after them.
-    """
-
-    def __init__(self, n_source: int):
-        super().__init__()
-        self.n_source = n_source
-
-    def forward(self, prediction: Tensor, y: Tensor) -> Tensor:
-        """Return the sum of the two means."""
-        each = F.cross_entropy(prediction, y, ignore_index=-1, reduction="none")
+    def loss(self, output: Tensor, y: Tensor, domains: Tensor) -> Tensor:
+        """Return the mean cross-entropy of the source's rows plus that of labelled target rows."""
+        each = F.cross_entropy(output, y, ignore_index=-1, reduction="none")
         source, target = (y >= 0) & (y < self.n_source), y >= self.n_source
         means = [(each * rows).sum() / rows.sum().clamp(min=1) for rows in (source, target)]
         return means[0] + means[1]
@@ -263,8 +256,6 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
                 source,
                 target,
                 seeds,
-                criterion=_BothTasks,
-                criterion__n_source=len(self.source_classes_),
                 optimizer__param_groups=[("layers.*", {"lr": self.lr * self.backbone_lr_factor})],
             )
         self._set_results()
@@ -273,7 +264,7 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
         network = self._network(rows, seeds, n_outputs=len(self.source_classes_))
         return self._two_tasks(network, rows, seeds)
 
-    def _alignments(self):
+    def _terms(self):
         sizes = self.discriminator_layer_sizes
         adversary = DomainAdversary(hidden_layer_sizes=sizes, layers=self.layers)
         semantic = _SemanticTransfer(self.beta, self.temperature, self.similarity, self.centres)

@@ -80,5 +80,5 @@ class MCC(DeepTransferClassifierBase):
         """,
     )
 
-    def _alignments(self):
+    def _terms(self):
         return [MinimumClassConfusion(temperature=self.temperature)]

@@ -95,11 +95,11 @@ class MCD(DeepTransferClassifierBase):
     lr_schedule: LrSchedule = parameter(default="decay")
     optimizer: Optimizer = parameter(default="sgd")
 
-    def _alignments(self):
+    def _terms(self):
         return [ClassifierDiscrepancy(n_generator_steps=self.n_generator_steps)]
 
-    def _inference_network(self, domain: str = "target") -> Network:
-        network = super()._inference_network(domain)
+    def _inference_network(self) -> Network:
+        network = super()._inference_network()
         if not any(alignment.has_learnt for alignment in self.net_.alignments_):
             return network
         network = copy.deepcopy(network)

@@ -118,7 +118,7 @@ class MDD(DeepTransferClassifierBase):
     lr_schedule: LrSchedule = parameter(default="decay")
     optimizer: Optimizer = parameter(default="sgd")
 
-    def _alignments(self):
+    def _terms(self):
         return [
             MarginDisparity(
                 margin=self.margin,

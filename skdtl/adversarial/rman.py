@@ -122,7 +122,7 @@ class RMAN(DeepTransferClassifierBase):
     lr_schedule: LrSchedule = parameter(default="decay")
     optimizer: Optimizer = parameter(default="sgd")
 
-    def _alignments(self):
+    def _terms(self):
         return [
             _LastLayers(
                 map="randomized",

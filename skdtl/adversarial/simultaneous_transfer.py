@@ -160,7 +160,7 @@ class SimultaneousTransfer(DeepTransferClassifierBase):
         self.net_ = self._train(network, source, both, seeds)
         self._set_results()
 
-    def _alignments(self):
+    def _terms(self):
         confusion = DomainConfusion(
             hidden_layer_sizes=self.discriminator_layer_sizes,
             discriminator_lr=self.discriminator_lr,

@@ -9,12 +9,10 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.metaestimators import available_if
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .._constraints import check_params
 from .._predictions import ClassPredictions, TargetPredictions
@@ -22,28 +20,14 @@ from ..base import Domain, DomainTransformerMixin, TransferEstimator
 from ._holdout import hold_out
 from ._parameters import TrainingParameters
 from ._training import TrainingMixin, copy_of_net, seeds_of_call
-from .alignments import Alignment
+from .heads import ClassHead, NumberHead
 from .inference import best_outputs, infer
 from .net import TrainingInterruptedWarning
 from .network import Network, hidden_layers, split_layers
 from .saving import SavingMixin
+from .terms import Term
 
 __all__ = ["DeepTransferClassifierBase", "DeepTransferEstimator", "DeepTransferRegressorBase"]
-
-
-class _MaskedCrossEntropy(nn.CrossEntropyLoss):
-    """Mean cross-entropy over the rows that have a label (not -1)."""
-
-    def __init__(self):
-        super().__init__(ignore_index=-1)
-
-
-class _MaskedSquaredError(nn.Module):
-    """Mean squared error over the rows that have a label (not NaN)."""
-
-    def forward(self, prediction: Tensor, y: Tensor) -> Tensor:
-        labelled = ~y.isnan()
-        return F.mse_loss(prediction[labelled, 0], y[labelled])
 
 
 def _offers_partial_fit(estimator) -> bool:
@@ -60,7 +44,7 @@ class DeepTransferEstimator(
 ):
     """What all deep estimators share: build a network, train it on paired batches, apply it.
 
-    A method overrides ``_alignments``, and ``_layers`` or ``_fit`` where it needs more. Whatever
+    A method overrides ``_terms``, and ``_layers`` or ``_fit`` where it needs more. Whatever
     it does in ``_fit``, it makes its networks by ``_network`` and trains them by ``_train``: these
     know how to hold rows out, to go on from an earlier fit and to stop after an interruption.
     ``_fit`` is given the rows that are not held out; ``_train`` finds the others in ``held_out``.
@@ -109,8 +93,8 @@ class DeepTransferEstimator(
 
     # -- building blocks of a method ---------------------------------------------------------
 
-    def _alignments(self) -> Sequence[Alignment]:
-        """Return the alignment losses; the fit works on copies."""
+    def _terms(self) -> Sequence[Term]:
+        """Return what is added to the task's loss; the fit works on copies."""
         return ()
 
     def _layers(self) -> list[nn.Module]:
@@ -136,7 +120,7 @@ class DeepTransferEstimator(
         self._set_label_scale(source, target)
         network = self._network(source, seeds)
         # Also without a target: one may come with a later piece of rows (partial_fit).
-        self.net_ = self._train(network, source, both, seeds, self._alignments())
+        self.net_ = self._train(network, source, both, seeds, self._terms())
         self._set_results()
 
     def _trains_once(self) -> bool:
@@ -280,9 +264,7 @@ class DeepTransferEstimator(
                 net = copy_of_net(self.net_)  # after an error the old one is as it was
             else:
                 self._set_label_scale(source, target)
-                net = self._make_net(
-                    self._rebuild_network(source, seeds), self._alignments(), seeds
-                )
+                net = self._make_net(self._rebuild_network(source, seeds), self._terms(), seeds)
             net.max_epochs = self.max_epochs
             self.interrupted_ = False
             self._run(net, source, None if target is source else target, seeds, epochs=1)
@@ -315,31 +297,46 @@ class DeepTransferEstimator(
         tags.input_tags.three_d_array = True
         return tags
 
-    # -- what differs between classifiers and regressors -----------------------------------------
+    # -- labels --------------------------------------------------------------------------------
 
     def _n_outputs(self) -> int:
+        """Return how many columns the output has."""
         raise NotImplementedError
 
     def _label_tensor(self, domain: Domain) -> Tensor | None:
-        raise NotImplementedError
+        """Return a domain's labels as the head takes them, None where no row has one."""
+        if not domain.labelled.any():
+            return None
+        return self._head.labels(self._scaled(domain.y))
+
+    def _scaled(self, y: np.ndarray) -> np.ndarray:
+        """Return labels in the units that the network learns."""
+        return y
 
     def _set_label_scale(self, source: Domain, target: Domain) -> None:
         """Learn the units of the labels, if they have any."""
 
     # -- inference ---------------------------------------------------------------------------------
 
-    def _inference_network(self, domain: str = "target") -> Network:
-        """Return the network that maps, or predicts, rows of a domain."""
-        return self.net_.module_.for_domain(domain)
+    def _inference_network(self) -> Network:
+        """Return the network that predicts and maps rows."""
+        return self.net_.module_
 
-    def _output(self, X) -> np.ndarray:
-        """Return the head's output for validated rows."""
-        return infer(self._inference_network(), X, self._dtype, lambda layers, output: output)
+    def _output(self, X, domain: str = "target") -> np.ndarray:
+        """Return the head's output for validated rows of a domain."""
+        return infer(self._inference_network(), X, self._dtype, _last_output, domain)
 
     def _map(self, X, domain: str):
         # The features of the last hidden layer.
-        network = self._inference_network(domain)
-        return infer(network, X, self._dtype, lambda layers, output: layers[-1])
+        return infer(self._inference_network(), X, self._dtype, _last_features, domain)
+
+
+def _last_output(features, output: Tensor) -> Tensor:
+    return output
+
+
+def _last_features(features, output: Tensor) -> Tensor:
+    return features[-1]
 
 
 class DeepTransferClassifierBase(ClassifierMixin, ClassPredictions, DeepTransferEstimator):
@@ -351,26 +348,28 @@ class DeepTransferClassifierBase(ClassifierMixin, ClassPredictions, DeepTransfer
         The classes.
     """
 
-    _criterion = _MaskedCrossEntropy
+    _head = ClassHead
 
     def _n_outputs(self) -> int:
         return len(self.classes_)
 
-    def _label_tensor(self, domain: Domain) -> Tensor | None:
-        return torch.as_tensor(domain.y) if domain.labelled.any() else None
+    def _offers(self, method: str) -> bool:
+        name = f"_{method}"
+        of_classes = getattr(type(self), name) is getattr(DeepTransferClassifierBase, name)
+        if of_classes and not self._head.has_classes:
+            raise AttributeError(
+                f"{type(self).__name__} has no {method}: its outputs are {self._head.output}."
+            )
+        return True
 
     def _predict(self, X):
         return self.classes_[best_outputs(self._inference_network(), X, self._dtype)]
 
     def _predict_proba(self, X):
-        logits = self._output(X)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
-        return odds / odds.sum(axis=1, keepdims=True)
+        return ClassHead.probabilities(self._output(X))
 
     def _predict_log_proba(self, X):
-        logits = self._output(X).astype(np.float64)
-        logits -= logits.max(axis=1, keepdims=True)
-        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return ClassHead.log_probabilities(self._output(X))
 
     def _decision_function(self, X):
         logits = self._output(X)
@@ -380,15 +379,13 @@ class DeepTransferClassifierBase(ClassifierMixin, ClassPredictions, DeepTransfer
 class DeepTransferRegressorBase(RegressorMixin, TargetPredictions, DeepTransferEstimator):
     """A deep regressor: one output, squared error on standardised labels."""
 
-    _criterion = _MaskedSquaredError
+    _head = NumberHead
 
     def _n_outputs(self) -> int:
         return 1
 
-    def _label_tensor(self, domain: Domain) -> Tensor | None:
-        if not domain.labelled.any():
-            return None
-        return torch.as_tensor((domain.y - self._y_mean) / self._y_scale, dtype=torch.float32)
+    def _scaled(self, y: np.ndarray) -> np.ndarray:
+        return (y - self._y_mean) / self._y_scale
 
     def _set_label_scale(self, source: Domain, target: Domain) -> None:
         if self._last_net is not None:
@@ -399,5 +396,5 @@ class DeepTransferRegressorBase(RegressorMixin, TargetPredictions, DeepTransferE
         self._y_scale = float(y.std()) or 1.0
 
     def _predict(self, X):
-        output = self._output(X)[:, 0]
+        output = self._head.predict(self._output(X))
         return output.astype(np.float64) * self._y_scale + self._y_mean

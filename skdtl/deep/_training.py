@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,14 +14,15 @@ from skorch.callbacks import ProgressBar
 from torch import nn
 
 from ..base import Domain
-from .alignments import Alignment
 from .batches import PairedBatches
+from .heads import Head
 from .inference import best_dtype
-from .net import DeepNet, initialized_alignments
+from .net import DeepNet
 from .network import Network
 from .parallel import Processes, n_processes
 from .randomness import is_deterministic, seeded
 from .schedules import Ramp, inverse_decay
+from .terms import Term, attached
 
 __all__ = ["TrainingMixin", "copy_of_net", "seeds_of_call"]
 
@@ -32,7 +34,8 @@ class TrainingMixin:
     """
 
     _last_net: DeepNet | None
-    _criterion: ClassVar[type[nn.Module]]
+    _network_class: ClassVar[type[Network]] = Network
+    _head: ClassVar[type[Head]]
 
     def _seeds(self: Any, random_state=None) -> dict[str, int]:
         """Draw a seed for everything that is random, each independent of the others."""
@@ -54,7 +57,8 @@ class TrainingMixin:
         example = torch.as_tensor(np.array(rows.X[:2], dtype=np.float32))
         with seeded(seeds["network"], self._device()):
             layers = (make_layers or self._layers)()
-            network = Network(layers, n_outputs or self._n_outputs(), example)
+            make_head = partial(self._head, out_features=n_outputs or self._n_outputs())
+            network = self._network_class(layers, make_head, example)
         if self._last_net is not None:
             self._continue(network, self._last_net.module_, continue_head)
         return network
@@ -77,34 +81,62 @@ class TrainingMixin:
     def _train(
         self: Any,
         network: Network,
-        source: Domain,
-        target: Domain | None,
+        labelled: Domain,
+        other: Domain | None,
         seeds,
-        alignments: Sequence[Alignment] | None = None,
+        terms: Iterable[Term] | None = None,
         callbacks=(),
+        paired: bool = True,
         **changes,
     ) -> DeepNet:
-        """Train a network, with alignments if there is a target; return the fitted net.
+        """Train a network; return the fitted net.
 
-        `callbacks` are the method's own, in addition to the user's; `changes` are parameters of the
-        net that differ from the estimator's. After an interruption the network stays as it is.
+        Parameters
+        ----------
+        network : Network
+            Trained in place. After an interruption in an earlier stage it stays as it is.
+        labelled : Domain
+            Rows with labels: the source's, or in fine-tuning the target's.
+        other : Domain or None
+            The target's rows beside them.
+        seeds : dict
+            As ``_seeds`` drew them.
+        terms : iterable of Term or None, default=None
+            What is added to the task's loss. None means the method's own where there are other
+            rows, and none where there are not: a stage that only pre-trains.
+        callbacks : sequence, default=()
+            The method's own, in addition to the user's.
+        paired : bool, default=True
+            Whether this is a training in which two domains can meet, if both are given.
+        **changes
+            Parameters of the net that differ from the estimator's.
+
+        Returns
+        -------
+        net : DeepNet
         """
-        if alignments is None:
-            alignments = () if target is None else self._alignments()
-        net = self._make_net(network, alignments, seeds, callbacks, **changes)
+        if terms is None:
+            terms = () if other is None else self._terms()
+        net = self._make_net(network, terms, seeds, callbacks, paired, **changes)
         if not getattr(self, "interrupted_", False):  # in an earlier stage of this fit
-            self._run(net, source, target, seeds)
+            self._run(net, labelled, other, seeds)
         return net
 
     def _make_net(
-        self: Any, network: Network, alignments: Sequence[Alignment], seeds, callbacks=(), **changes
+        self: Any,
+        network: Network,
+        terms: Iterable[Term],
+        seeds,
+        callbacks=(),
+        paired: bool = True,
+        **changes,
     ) -> DeepNet:
         """Make the net that trains a network, ready for the first step."""
         device = self._device()
         with seeded(seeds["alignments"], device):
-            alignments = initialized_alignments(alignments, network.widths, network.n_outputs)
+            terms = attached(terms, network, paired)
         if self._last_net is not None:
-            for new, old in zip(alignments, self._last_net.alignments_):
+            for new, old in zip(terms, self._last_net.alignments_):
                 if _shapes(new) == _shapes(old) and type(new) is type(old):
                     new.load_state_dict(old.state_dict())
         optimizer, options = self._optimizer()
@@ -112,8 +144,7 @@ class TrainingMixin:
         if self.verbose > 1:
             callbacks.append(("progress_bar", ProgressBar()))
         settings: dict[str, Any] = {
-            "criterion": self._criterion,
-            "alignments": alignments,
+            "alignments": terms,
             "lam": self._lam(),
             "lr": self.lr,
             "lr_schedule": self._lr_schedule(),
@@ -132,22 +163,28 @@ class TrainingMixin:
     def _run(
         self: Any,
         net: DeepNet,
-        source: Domain,
-        target: Domain | None,
+        labelled: Domain,
+        other: Domain | None,
         seeds,
         epochs: int | None = None,
     ) -> None:
-        """Train a net on rows, and validate it by those that are held out of them."""
-        batches = self._paired_batches(source, target, (seeds["source"], seeds["target"]))
-        if source.held_out is not None and len(source.held_out):
-            held_out = target and target.held_out
+        """Train a net on rows, and validate it by those that are held out of them.
+
+        Other rows without a label go through the network only if a term looks at them: else they
+        would teach it nothing, but move a module's running statistics.
+        """
+        held_out = other and other.held_out
+        if other and not any(term.needs.unlabelled_target for term in net.alignments_):
+            other = other.labelled_rows() if other.labelled.any() else None
+        batches = self._paired_batches(labelled, other, (seeds["source"], seeds["target"]))
+        if labelled.held_out is not None and len(labelled.held_out):
             # Their order is drawn once: every epoch is judged by the same batches.
             validation = (seeds["validation"], seeds["validation"] + 1)
             batches.held_out = self._paired_batches(
-                source.held_out, held_out, validation, repeat=True
+                labelled.held_out, held_out, validation, repeat=True
             )
         n_past = len(net.history)
-        if is_deterministic(net.module_) and not any(_foreign(a) for a in net.alignments_):
+        if is_deterministic(net.module_, net.alignments_):
             net.partial_fit(batches, epochs=epochs)
         else:  # dropout, or a module of the user's that may draw random numbers
             with seeded(seeds["training"], self._device()):
@@ -157,11 +194,11 @@ class TrainingMixin:
         self.interrupted_ = net.interrupted_
 
     def _paired_batches(
-        self: Any, source: Domain, target: Domain | None, seeds, **options
+        self: Any, labelled: Domain, other: Domain | None, seeds, **options
     ) -> PairedBatches:
         return PairedBatches(
-            (source.X, self._label_tensor(source)),
-            target and (target.X, self._label_tensor(target)),
+            (labelled.X, self._label_tensor(labelled), labelled.ids),
+            other and (other.X, self._label_tensor(other), other.ids),
             self.batch_size * n_processes(),
             seeds,
             self._device(),
@@ -245,8 +282,3 @@ def copy_of_net(net: DeepNet) -> DeepNet:
 
 def _shapes(module: nn.Module) -> dict[str, torch.Size]:
     return {name: value.shape for name, value in module.state_dict().items()}
-
-
-def _foreign(alignment: Alignment) -> bool:
-    """Tell whether an alignment is not ours, and may draw random numbers."""
-    return not type(alignment).__module__.startswith("skdtl.")

@@ -1,4 +1,4 @@
-"""Batches that pair the rows of two domains, from memory or from memory maps."""
+"""Batches that pair labelled rows with rows of the target, from memory or from memory maps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import zlib
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,27 +16,43 @@ __all__ = ["PairedBatch", "PairedBatches", "memory_mapped"]
 
 
 class PairedBatch(tuple):
-    """A batch (X, y) as skorch wants it, in which the rows of the source come first."""
+    """A batch (X, y) as skorch wants it, in which the labelled side's rows come first.
 
-    n_source: int
+    Parameters
+    ----------
+    X : Tensor of shape (n, n_features)
+        Rows.
+    y : Tensor of shape (n,) or (n_labelled,)
+        Labels; the other side's may all be missing.
+    n_labelled : int
+        How many rows are of the labelled side.
+    domains : Tensor of shape (n,), int
+        The ids of the rows' domains.
+    """
 
-    def __new__(cls, X: Tensor, y: Tensor, n_source: int):
+    n_labelled: int
+    domains: Tensor
+
+    def __new__(cls, X: Tensor, y: Tensor, n_labelled: int, domains: Tensor):
         """Join the parts of a batch."""
         batch = super().__new__(cls, (X, y))
-        batch.n_source = n_source
+        batch.n_labelled = n_labelled
+        batch.domains = domains
         return batch
 
 
 class _Rows:
-    """An endless stream of batches from one domain, shuffled anew for every pass over its rows.
+    """An endless stream of batches from one side, shuffled anew for every pass over its rows.
 
     Rows in memory are permuted once per pass and then sliced; a memory map is read batch by batch.
     """
 
-    def __init__(self, X, y, batch_size: int, seed: int, device: torch.device):
+    def __init__(self, X, y, ids, batch_size: int, seed: int, device: torch.device):
         self.mapped = memory_mapped(X)
         self.X = X if self.mapped else torch.as_tensor(_writable(X)).to(device)
         self.y = None if y is None else y.to(device)
+        self.ids = torch.as_tensor(np.broadcast_to(ids, len(X)).copy()).to(device)
+        self.several_ids = bool((self.ids != self.ids[0]).any())
         self.device = device
         self.seed = seed
         self.generator = torch.Generator().manual_seed(seed)
@@ -56,7 +71,8 @@ class _Rows:
         self.generator.manual_seed(self.seed)
         self.next = len(self.slices)
 
-    def take(self) -> tuple[Tensor, Any]:
+    def take(self) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return the next rows, their labels if any, and the ids of their domains."""
         if self.next == len(self.slices):
             self._shuffle()
         rows = self.slices[self.next]
@@ -65,7 +81,7 @@ class _Rows:
             x = torch.as_tensor(_writable(self.X[self.order[rows]])).to(self.device)
         else:
             x = self.shuffled[rows]
-        return x, None if self.y is None else self.shuffled_y[rows]
+        return x, None if self.y is None else self.shuffled_y[rows], self.shuffled_ids[rows]
 
     def checksum(self) -> int:
         """Return a number that is hardly the same for other rows; it is found from some of them."""
@@ -85,6 +101,7 @@ class _Rows:
             self.shuffled = self.X[order]
         if self.y is not None:
             self.shuffled_y = self.y[order]
+        self.shuffled_ids = self.ids[order] if self.several_ids else self.ids
 
 
 def _writable(X) -> np.ndarray:
@@ -103,20 +120,25 @@ def memory_mapped(X) -> bool:
 
 
 class PairedBatches(Dataset):
-    """Batches that pair rows of the source with rows of the target.
+    """Batches that pair labelled rows with other rows.
 
-    An epoch is one pass over the longer domain; the shorter one is cycled, and shuffled again
-    whenever it is exhausted.
+    Commonly the labelled rows are the source's, and the others the target's; in fine-tuning the
+    target's labelled rows are alone. An epoch is one pass over the longer side; the shorter one is
+    cycled, and shuffled again whenever it is exhausted.
 
     Parameters
     ----------
-    source, target : tuple (X, y)
-        Rows and their labels: a Tensor with -1 or NaN where there is none, or None where no row
-        has one. The source needs labels. `target` may be None: then the batches are the source's.
+    labelled : tuple (X, y) or (X, y, ids)
+        Rows, a Tensor of their labels, and the ids of their domains: an int each or one for all,
+        1 by default.
+    other : tuple (X, y) or (X, y, ids), or None
+        The same; the labels are -1 or NaN where there is none, or None where no row has one, the
+        id is -1 by default. None means that there are no such rows.
     batch_size : int
-        At most so many rows of each domain are in a batch.
+        At most so many rows of each side are in a batch.
     seeds : tuple of two ints
-        For the order of source rows and of target rows. The former doesn't depend on the target.
+        For the order of the labelled rows and of the others. The former doesn't depend on the
+        latter.
     device : torch.device
         Where batches are wanted.
     repeat : bool, default=False
@@ -129,24 +151,24 @@ class PairedBatches(Dataset):
     """
 
     def __init__(
-        self, source, target, batch_size: int, seeds, device: torch.device, repeat: bool = False
+        self, labelled, other, batch_size: int, seeds, device: torch.device, repeat: bool = False
     ):
         self.repeat = repeat
         self.held_out: PairedBatches | None = None
-        X, y = source
-        self.source = _Rows(X, y, batch_size, seeds[0], device)
-        self.target = None
-        if target is not None:
-            X, y = target
-            self.target = _Rows(X, y, batch_size, seeds[1], device)
+        X, y, ids = (*labelled, 1)[:3]
+        self.labelled = _Rows(X, y, ids, batch_size, seeds[0], device)
+        self.other = None
+        if other is not None:
+            X, y, ids = (*other, -1)[:3]
+            self.other = _Rows(X, y, ids, batch_size, seeds[1], device)
 
     def __len__(self):
-        return max(len(self.source), len(self.target) if self.target else 0)
+        return max(len(self.labelled), len(self.other) if self.other else 0)
 
     def facts(self) -> dict[str, int]:
         """Return what processes that train together must agree on."""
         facts = {"the number of batches": len(self)}
-        for name, rows in (("source", self.source), ("target", self.target)):
+        for name, rows in (("labelled", self.labelled), ("other", self.other)):
             if rows:
                 facts[f"the number of {name} rows"] = len(rows.X)
                 facts[f"a checksum of {name} rows"] = rows.checksum()
@@ -154,14 +176,16 @@ class PairedBatches(Dataset):
 
     def __iter__(self) -> Iterator[PairedBatch]:
         if self.repeat:
-            for rows in filter(None, (self.source, self.target)):
+            for rows in filter(None, (self.labelled, self.other)):
                 rows.restart()
         for _ in range(len(self)):
-            X, y = self.source.take()
-            n_source = len(X)
-            if self.target:
-                X_target, y_target = self.target.take()
-                X = torch.cat([X, X_target])
-                if y_target is not None:
-                    y = torch.cat([y, y_target])
-            yield PairedBatch(X, y, n_source)
+            X, y, domains = self.labelled.take()
+            assert y is not None  # labelled rows have labels
+            n_labelled = len(X)
+            if self.other:
+                X_other, y_other, domains_other = self.other.take()
+                X = torch.cat([X, X_other])
+                domains = torch.cat([domains, domains_other])
+                if y_other is not None:
+                    y = torch.cat([y, y_other])
+            yield PairedBatch(X, y, n_labelled, domains)

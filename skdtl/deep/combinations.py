@@ -13,7 +13,7 @@ from ._base import (
     DeepTransferRegressorBase,
 )
 from ._parameters import LAM, Lam
-from .alignments import Alignment
+from .terms import Term
 
 __all__ = ["DeepTransferClassifier", "DeepTransferRegressor"]
 
@@ -21,13 +21,14 @@ __all__ = ["DeepTransferClassifier", "DeepTransferRegressor"]
 class _CombinationBase(DeepTransferEstimator):
     """What the twins below share."""
 
-    alignments: Sequence[Alignment] = parameter(
+    alignments: Sequence[Term] = parameter(
         default=(),
-        legal=SequenceOf(Instance(Alignment)),
-        type="sequence of Alignment",
+        legal=SequenceOf(Instance(Term)),
+        type="sequence of Term",
         text="""
-        The alignment losses, such as ``[MMD(0.5), DomainAdversary()]``; the fit works on copies.
-        Without any, the network is trained on the labelled rows alone.
+        The alignment losses, such as ``[MMD(0.5), DomainAdversary()]``, or other terms of the loss
+        (:class:`~skdtl.deep.Term`); the fit works on copies. Without any, the network is trained
+        on the labelled rows alone.
         """,
         kw_only=False,
     )
@@ -42,12 +43,14 @@ class _CombinationBase(DeepTransferEstimator):
         kw_only=False,
     )
 
-    def _alignments(self):
+    def _terms(self):
         return self.alignments
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.transfer_tags = TransferTags("used", unlabelled_target=bool(self.alignments))
+        tags.transfer_tags = TransferTags(
+            "used", unlabelled_target=any(term.needs.unlabelled_target for term in self.alignments)
+        )
         return tags
 
 

@@ -49,7 +49,9 @@ def best_dtype(network: Network, n_features: int) -> torch.dtype:
     return torch.float64
 
 
-def infer(network: Network, X: np.ndarray, dtype: torch.dtype, wanted: Wanted) -> np.ndarray:
+def infer(
+    network: Network, X: np.ndarray, dtype: torch.dtype, wanted: Wanted, domain: str = "target"
+) -> np.ndarray:
     """Return what the network makes of rows, in evaluation mode.
 
     Parameters
@@ -62,6 +64,8 @@ def infer(network: Network, X: np.ndarray, dtype: torch.dtype, wanted: Wanted) -
         The precision in which to compute.
     wanted : callable
         Picks the result from a batch's hidden layers and output.
+    domain : {"target", "source"}, default="target"
+        Of which the rows are; of several sources, of the first.
 
     Returns
     -------
@@ -74,7 +78,9 @@ def infer(network: Network, X: np.ndarray, dtype: torch.dtype, wanted: Wanted) -
     result = None
     with torch.no_grad():
         for rows, x in _batches(network, X, dtype):
-            found = wanted(*network.activations(x)).cpu().numpy()
+            ids = torch.ones(len(x), dtype=torch.int64, device=x.device)
+            activations = network.activations(x, None if domain == "target" else ids)
+            found = wanted(*activations).cpu().numpy()
             if len(x) == len(X):
                 return found
             if result is None:

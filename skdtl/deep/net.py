@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import dis
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -15,10 +14,11 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from torch import Tensor, nn
 
-from .alignments import Activations, Alignment, Step
-from .batches import PairedBatches
+from .batches import PairedBatch, PairedBatches
+from .heads import Head
 from .parallel import Processes, n_processes
 from .randomness import same_randomness_afterwards
+from .terms import Activations, Step, Term
 
 __all__ = ["DeepNet", "TrainingInterruptedWarning"]
 
@@ -56,14 +56,14 @@ def _raised_on_purpose(error: BaseException) -> bool:
 
 
 class DeepNet(NeuralNet):
-    """skorch's training loop for  L = L_task + λ Σ_k w_k Ω_k(source, target).
+    """skorch's training loop for  L = L_task + Σ_k λ w_k Ω_k.
 
     Parameters
     ----------
     module : Network
         Trained in place.
-    alignments : sequence of Alignment, default=()
-        Initialised ones; trained in place.
+    alignments : sequence of Term, default=()
+        The loss's other terms, of which alignments are the commonest; ready to train, in place.
     lam : callable
         λ as a function of the training progress p, from 0 to 1; 1 throughout by default.
     lr_schedule : callable or None, default=None
@@ -71,7 +71,7 @@ class DeepNet(NeuralNet):
         the learning rates alone (a callback may set them).
     mixed_precision : bool, default=False
         Whether the forward pass of a training step is computed in bfloat16.
-    *args, **kwargs
+    **kwargs
         Parameters of skorch's NeuralNet.
     """
 
@@ -80,8 +80,8 @@ class DeepNet(NeuralNet):
     def __init__(
         self,
         module,
-        *args,
-        alignments: Sequence[Alignment] = (),
+        *,
+        alignments: Sequence[Term] = (),
         lam: Callable[[float], float] = lambda progress: 1.0,
         lr_schedule: Callable[[float], float] | None = None,
         mixed_precision: bool = False,
@@ -91,7 +91,8 @@ class DeepNet(NeuralNet):
         self.lam = lam
         self.lr_schedule = lr_schedule
         self.mixed_precision = mixed_precision
-        super().__init__(module, *args, train_split=None, **kwargs)
+        # The network has the loss of its task; skorch wants to hear of one, too.
+        super().__init__(module, nn.Identity, train_split=None, **kwargs)
 
     @property
     def _default_callbacks(self):
@@ -103,7 +104,7 @@ class DeepNet(NeuralNet):
         ]
 
     def initialize_module(self):
-        """Take the network and the alignments as they are."""
+        """Take the network and the terms as they are."""
         self.module_: Any = self.module
         self.alignments_: Any = nn.ModuleList(self.alignments)
         # Kept once: a pickle would hold every weight twice otherwise.
@@ -168,29 +169,17 @@ class DeepNet(NeuralNet):
         super().on_epoch_begin(net, dataset_train, dataset_valid, **kwargs)
         self.seen_: dict[str, list[float]] = {}
         self.held_out_outputs_: list[Tensor] = []
+        self.steps_: list[tuple[Term, Step]] = []
 
     def train_step(self, batch, **fit_params):
         """Make one step of the network's optimiser, and of those that alternate with it."""
-        step = super().train_step(batch, **fit_params)
-        alternating = [a for a in self.alignments_ if overrides(a, "after_step")]
-        if alternating and batch.n_source < len(batch[0]):
-            X, y = batch
-            n = batch.n_source
-            y_target = y[n:] if len(y) > n else None
-            lam = self.seen_["lam"][-1]
-            for alignment in alternating:
-                alignment.after_step(
-                    Step(
-                        self.module_,
-                        X[:n],
-                        y[:n],
-                        X[n:],
-                        y_target,
-                        alignment.weight * lam,
-                        self.optimizer_,
-                    )
-                )
-        return step
+        try:
+            result = super().train_step(batch, **fit_params)
+            for term, step in self.steps_:
+                term.after_step(step)
+        finally:
+            self.steps_ = []
+        return result
 
     def train_step_single(self, batch, **fit_params):
         """Compute the loss of one batch and its gradients."""
@@ -205,24 +194,20 @@ class DeepNet(NeuralNet):
         X, y = batch
         with self._precision(X.device.type):
             if self.processes_:
-                features, output = self.processes_.activations(self.module_, X, batch.n_source)
+                features, output = self.processes_.activations(self.module_, batch)
             else:
-                features, output = self.module_.paired_activations(X, batch.n_source)
+                features, output = self.module_.activations(X, batch.domains)
         if self.mixed_precision:
             features, output = tuple(f.float() for f in features), output.float()
         prediction = output[: len(y)]  # where no target row has a label, y is the source's
-        loss = self.get_loss(prediction, y, X=X, training=True)
+        loss = self.module_.loss(prediction, y, batch.domains[: len(y)])
         self._see("task_loss", loss.item())
-        if len(self.alignments_) and batch.n_source < len(X):
-            source, target = _split(features, output, y, batch.n_source)
-            lam = self.lam(progress)
-            self._see("lam", lam)
-            for alignment in self.alignments_:
-                if overrides(alignment, "before_step"):
-                    alignment.before_step(source.detach(), target.detach())
-                loss = loss + alignment.penalty(source, target, alignment.weight * lam)
-            for name, value in self._observed():
-                self._see(name, value.item())
+        self.steps_ = self._steps(batch, features, output, progress)
+        for term, step in self.steps_:
+            term.prepare(step)
+            loss = loss + term.loss(step)
+        for name, value in _observed(term for term, _ in self.steps_):
+            self._see(name, value)
         if loss.requires_grad:  # not where all that has a gradient is frozen or without weight
             loss.backward()
         if self.processes_:
@@ -234,33 +219,45 @@ class DeepNet(NeuralNet):
             return torch.autocast(device, torch.bfloat16)
         return nullcontext()
 
+    def _steps(self, batch, features, output, progress: float) -> list[tuple[Term, Step]]:
+        """Return the terms that can act on a batch, each with what it sees of the step."""
+        alone = batch.n_labelled == len(output)
+        acting = [term for term in self.alignments_ if not (alone and term.needs.target)]
+        if not acting:
+            return []
+        labelled, other = _sides(batch, features, output, self.module_.head)
+        lam = self.lam(progress)
+        if self.module_.training:
+            self._see("lam", lam)
+        step = Step(self.module_, self.optimizer_, labelled, other, lam, progress)
+        return [(term, step._replace(lam=term.strength(lam))) for term in acting]
+
     def validation_step(self, batch, **fit_params):
-        """Compute the loss of one batch of held-out rows: L_task + λ Σ_k w_k Ω_k."""
+        """Compute the loss of one batch of held-out rows, an opponent's part left out."""
         self._set_training(False)
         X, y = batch
-        n_source = batch.n_source
         with torch.no_grad(), same_randomness_afterwards(self.alignments_, X.device):
-            features, output = self.module_.paired_activations(X, n_source)
+            features, output = self.module_.activations(X, batch.domains)
             prediction = output[: len(y)]
-            loss = self.get_loss(prediction, y, X=X, training=False)
-            if len(self.alignments_) and n_source < len(X):
-                source, target = _split(features, output, y, n_source)
-                lam = self.lam(self.clock_.progress())
-                for alignment in self.alignments_:
-                    loss = loss + alignment.weight * lam * alignment(source, target)
-        self.held_out_outputs_.append(output[n_source:] if n_source < len(X) else output)
+            loss = self.module_.loss(prediction, y, batch.domains[: len(y)])
+            self._see("valid_task_loss", loss.item())
+            steps = self._steps(batch, features, output, self.clock_.progress())
+            terms = [term for term, _ in steps]
+            of_training = [term.observed for term in terms]
+            for term, step in steps:
+                term.observed = {}
+                added = term.loss(step)
+                loss = loss if term.opposed else loss + added
+            for name, value in _observed(terms):
+                self._see(f"valid_{name}", value)
+            for term, observed in zip(terms, of_training):
+                term.observed = observed
+        alone = batch.n_labelled == len(output)
+        self.held_out_outputs_.append(output if alone else output[batch.n_labelled :])
         return {"loss": loss, "y_pred": prediction}
 
     def _see(self, name: str, value: float) -> None:
         self.seen_.setdefault(name, []).append(value)
-
-    def _observed(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield what the alignments saw; names that occur again are numbered."""
-        times: dict[str, int] = {}
-        for alignment in self.alignments_:
-            for name, value in alignment.observed.items():
-                times[name] = times.get(name, 0) + 1
-                yield name if times[name] == 1 else f"{name}_{times[name]}", value
 
     def on_batch_end(self, net, batch=None, training=False, **kwargs):
         """Stop a training whose loss is no number any more."""
@@ -271,9 +268,9 @@ class DeepNet(NeuralNet):
         """Record the epoch's means."""
         for name, values in self.seen_.items():
             self.history.record(name, float(np.mean(values)))
-        if dataset_valid is not None and self.held_out_outputs_[0].shape[1] > 1:
+        if dataset_valid is not None and self.module_.head.has_classes:
             # One pass over the rows: they are cycled where the source has more.
-            rows = dataset_valid.target or dataset_valid.source
+            rows = dataset_valid.other or dataset_valid.labelled
             information = _information(torch.cat(self.held_out_outputs_)[: rows.n_rows])
             past = [epoch.get("valid_information", -math.inf) for epoch in self.history[:-1]]
             best = max(past, default=-math.inf)
@@ -306,31 +303,29 @@ def _information(logits: Tensor) -> float:
     return (torch.xlogy(p, p).sum(1).mean() - torch.xlogy(mean, mean).sum()).item()
 
 
-def overrides(alignment: Alignment, hook: str) -> bool:
-    """Tell whether an alignment has a hook of its own."""
-    return getattr(type(alignment), hook) is not getattr(Alignment, hook)
+def _observed(terms: Iterable[Term]) -> Iterator[tuple[str, float]]:
+    """Yield what terms saw; names that occur again are numbered."""
+    times: dict[str, int] = {}
+    for term in terms:
+        for name, value in term.observed.items():
+            times[name] = times.get(name, 0) + 1
+            yield name if times[name] == 1 else f"{name}_{times[name]}", value.item()
 
 
-def _split(features, output: Tensor, y: Tensor, n_source: int) -> tuple[Activations, Activations]:
-    sizes = [n_source, len(output) - n_source]
+def _sides(
+    batch: PairedBatch, features: tuple[Tensor, ...], output: Tensor, head: Head
+) -> tuple[Activations, Activations | None]:
+    """Return the activations of a batch's labelled rows, and those of the others, if any."""
+    X, y = batch
+    n = batch.n_labelled
+    if n == len(output):
+        return Activations(features, output, y, X, batch.domains, head), None
+    sizes = [n, len(output) - n]
     pairs = [f.split_with_sizes(sizes) for f in features]  # split() does the same, slower
-    source_output, target_output = output.split_with_sizes(sizes)
-    source = Activations(tuple(f[0] for f in pairs), source_output, y[:n_source])
-    y_target = y[n_source:] if len(y) > n_source else None
-    return source, Activations(tuple(f[1] for f in pairs), target_output, y_target)
-
-
-def initialized_alignments(
-    alignments: Sequence[Alignment], widths: Sequence[int], n_outputs: int
-) -> list[Alignment]:
-    """Return copies of the alignments, ready for a network of these widths."""
-    copies = [copy.deepcopy(alignment) for alignment in alignments]
-    for alignment in copies:
-        if alignment.needs_classes and n_outputs == 1:
-            raise ValueError(
-                f"{type(alignment).__name__} looks at class probabilities, but the network is a "
-                "regressor's, with one output."
-            )
-        alignment.aligned_widths(widths, n_outputs)  # raises where there is no such layer
-        alignment.initialize(widths, n_outputs)
-    return copies
+    outputs = output.split_with_sizes(sizes)
+    labels = y[:n], y[n:] if len(y) > n else None
+    labelled, other = (
+        Activations(tuple(pair[k] for pair in pairs), outputs[k], labels[k], x, ids, head)
+        for k, (x, ids) in enumerate(zip((X[:n], X[n:]), (batch.domains[:n], batch.domains[n:])))
+    )
+    return labelled, other

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ACTIVATIONS", "Network", "hidden_layers", "split_layers"]
+from .heads import Head
+
+__all__ = ["ACTIVATIONS", "Network", "NetworkOfManyHeads", "hidden_layers", "split_layers"]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -50,25 +53,41 @@ class Network(nn.Module):
     """Hidden layers, then a linear head.
 
     A layer whose parameters are all frozen stays in evaluation mode, so that its running
-    statistics stand still too.
+    statistics stand still too. Rows come with the ids of their domains: positive for a source's,
+    negative for the target's; None stands for rows that are all the target's, as they are when the
+    network predicts. Here one function serves all domains. A network that treats them differently
+    overrides `outputs` (another last layer) or `activations` (other hidden layers).
 
     Parameters
     ----------
     layers : sequence of nn.Module
         The hidden layers.
-    n_outputs : int
-        The number of classes, or 1 for a regressor.
+    make_head : callable
+        Returns the head for the width of the last hidden layer.
     example : Tensor of shape (n, n_inputs)
         Some rows, to find the layers' widths by.
+
+    Attributes
+    ----------
+    layers : nn.ModuleList
+        The hidden layers.
+    widths : list of int
+        Their widths.
+    head : Head
+        The last layer, by which the target is predicted.
     """
 
-    def __init__(self, layers: Sequence[nn.Module], n_outputs: int, example: Tensor):
+    head: Head
+
+    def __init__(
+        self, layers: Sequence[nn.Module], make_head: Callable[[int], Head], example: Tensor
+    ):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.layers.eval()
         with torch.no_grad():
             self.widths = [f.shape[1] for f in self.features(example)]
-        self.head = nn.Linear(self.widths[-1], n_outputs)
+        self.head = make_head(self.widths[-1])
         self.train()
 
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -79,27 +98,50 @@ class Network(nn.Module):
             features.append(x if x.ndim == 2 else x.flatten(1))
         return tuple(features)
 
-    def activations(self, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Return the hidden layers' outputs and the head's."""
+    def outputs(self, features: tuple[Tensor, ...], domains: Tensor | None) -> Tensor:
+        """Return what the head makes of the hidden layers' outputs."""
+        return self.head(features[-1])
+
+    def activations(
+        self, x: Tensor, domains: Tensor | None = None
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Return the hidden layers' outputs and the head's.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_inputs)
+            Rows. Where they are of several domains, the sources' come first.
+        domains : Tensor of shape (n,), int, or None
+            The ids of their domains.
+
+        Returns
+        -------
+        features : tuple of Tensor of shape (n, width)
+        output : Tensor of shape (n, n_outputs)
+        """
         features = self.features(x)
-        return features, self.head(features[-1])
+        return features, self.outputs(features, domains)
 
-    def paired_activations(self, x: Tensor, n_source: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Return `activations` of a batch whose first `n_source` rows are the source's.
+    def loss(self, output: Tensor, y: Tensor, domains: Tensor) -> Tensor:
+        """Return the loss of the task, over the rows that have a label.
 
-        One network serves both domains here; one that treats them differently overrides this.
+        Parameters
+        ----------
+        output : Tensor of shape (n, n_outputs)
+            As `activations` returned it.
+        y : Tensor of shape (n,)
+            Labels, as the head takes them.
+        domains : Tensor of shape (n,), int
+            The ids of the rows' domains.
+
+        Returns
+        -------
+        loss : Tensor of shape ()
         """
-        return self.activations(x)
-
-    def for_domain(self, domain: str) -> Network:
-        """Return the network that maps rows of one domain, "source" or "target".
-
-        One network serves both domains here; one with an encoder for each overrides this.
-        """
-        return self
+        return self.head.loss(output, y)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the head's output: logits, or standardised predictions."""
+        """Return the head's output for target rows: logits, or standardised predictions."""
         return self.activations(x)[1]
 
     def train(self, mode: bool = True) -> Network:
@@ -115,3 +157,82 @@ class Network(nn.Module):
     def n_outputs(self) -> int:
         """How many columns the output has while the network trains."""
         return self.head.out_features
+
+    @property
+    def n_heads(self) -> int:
+        """How many heads there are."""
+        return 1
+
+
+class NetworkOfManyHeads(Network):
+    """A network with a head for each of several domains, on the same hidden layers.
+
+    Rows of other domains, and the target's, go to the network's own head. The output has as many
+    columns as the widest head; what a row's head lacks is filled with its `padding`. The loss of
+    the task is the sum of the heads' losses, each over the labelled rows that it is for.
+
+    Parameters
+    ----------
+    layers : sequence of nn.Module
+        The hidden layers.
+    make_head : callable
+        Returns the head of the target for the width of the last hidden layer.
+    example : Tensor of shape (n, n_inputs)
+        Some rows, to find the layers' widths by.
+    make_heads : dict of int to callable
+        The same for the ids of the domains that have a head of their own; all of one kind.
+
+    Attributes
+    ----------
+    heads : nn.ModuleDict
+        These heads, by the ids as strings.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[nn.Module],
+        make_head: Callable[[int], Head],
+        example: Tensor,
+        make_heads: Mapping[int, Callable[[int], Head]],
+    ):
+        super().__init__(layers, make_head, example)
+        width = self.widths[-1]
+        self.heads = nn.ModuleDict({str(id_): make(width) for id_, make in make_heads.items()})
+
+    @property
+    def n_heads(self) -> int:
+        """How many heads there are."""
+        return 1 + len(self.heads)
+
+    @property
+    def n_outputs(self) -> int:
+        """How many columns the output has: those of the widest head."""
+        return max(head.out_features for head in self._each_head())
+
+    def outputs(self, features: tuple[Tensor, ...], domains: Tensor | None) -> Tensor:
+        """Return what each row's own head makes of it."""
+        x = features[-1]
+        if domains is None:
+            return self.head(x)
+        output = x.new_full((len(x), self.n_outputs), self.head.padding)
+        for head, rows in self._rows(domains):
+            output[rows, : head.out_features] = head(x[rows])
+        return output
+
+    def loss(self, output: Tensor, y: Tensor, domains: Tensor) -> Tensor:
+        """Return the sum of the heads' losses, of those that have labelled rows."""
+        loss = output.new_zeros(())
+        for head, rows in self._rows(domains):
+            known = rows & (~y.isnan() if y.is_floating_point() else y >= 0)
+            if known.any():
+                loss = loss + head.loss(output[known, : head.out_features], y[known])
+        return loss
+
+    def _each_head(self) -> list[Head]:
+        return [self.head, *cast(Iterable[Head], self.heads.values())]
+
+    def _rows(self, domains: Tensor) -> list[tuple[Head, Tensor]]:
+        """Return every head and which rows are its own."""
+        own = [domains == int(id_) for id_ in self.heads]
+        rest = ~torch.stack(own).any(0)
+        return list(zip(self._each_head(), [rest, *own]))

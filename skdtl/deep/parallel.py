@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from .batches import PairedBatch
+
 __all__ = ["Processes", "n_processes"]
 
 
@@ -78,19 +80,22 @@ class Processes:
                 for tensor in (*module.parameters(), *module.buffers()):
                     dist.broadcast(tensor.data, src=0)
 
-    def activations(self, network, x: Tensor, n_source: int):
-        """Return ``network.paired_activations`` of a batch, of which this process does its part."""
-        source, target = (self._edges(n) for n in (n_source, len(x) - n_source))
-        (a, b), (c, d) = (list(pairwise(edges))[self.rank] for edges in (source, target))
-        own = torch.cat([x[a:b], x[n_source + c : n_source + d]])
-        features, output = network.paired_activations(own, b - a)
+    def activations(self, network, batch: PairedBatch):
+        """Return ``network.activations`` of a batch, of which this process does its part."""
+        x, n = batch[0], batch.n_labelled
+        labelled, other = (self._edges(size) for size in (n, len(x) - n))
+        (a, b), (c, d) = (list(pairwise(edges))[self.rank] for edges in (labelled, other))
+        own = (torch.cat([t[a:b], t[n + c : n + d]]) for t in (x, batch.domains))
+        features, output = network.activations(*own)
         widths = [part.shape[1] for part in (*features, output)]
         n_rows = [
-            stop - start for both in zip(pairwise(source), pairwise(target)) for start, stop in both
+            stop - start
+            for both in zip(pairwise(labelled), pairwise(other))
+            for start, stop in both
         ]
-        sizes = [s + t for s, t in zip(n_rows[::2], n_rows[1::2])]
+        sizes = [first + second for first, second in zip(n_rows[::2], n_rows[1::2])]
         joined = _Gather.apply(torch.cat([*features, output], 1), sizes, self.rank)
-        parts = joined.split(n_rows)  # the first's source, its target, the second's source, ...
+        parts = joined.split(n_rows)  # the first's labelled rows, its others, the second's, ...
         *features, output = torch.cat([*parts[::2], *parts[1::2]]).split(widths, 1)
         return tuple(features), output
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import nn
 
+from .heads import ClassHead, CodeHead, NumberHead
 from .network import ACTIVATIONS, Network
+from .terms import Term
 
 __all__ = ["is_deterministic", "same_randomness_afterwards", "seeded"]
 
@@ -18,7 +20,8 @@ _DETERMINISTIC = (
     *(nn.Linear, nn.Conv1d, nn.Conv2d),
     *(nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveAvgPool2d),
     *(nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm),
-    *(nn.Flatten, nn.Unflatten, nn.Sequential, nn.ModuleList),
+    *(nn.Flatten, nn.Unflatten, nn.Sequential, nn.ModuleList, nn.ModuleDict),
+    *(ClassHead, CodeHead, NumberHead),
 )
 
 # torch has one global random generator per process: whoever needs it takes turns.
@@ -50,7 +53,12 @@ def same_randomness_afterwards(module: nn.Module, device: torch.device) -> Itera
                 generator.set_state(state)
 
 
-def is_deterministic(network: Network) -> bool:
-    """Tell whether a training step surely draws no random number."""
+def is_deterministic(network: Network, terms: Iterable[Term] = ()) -> bool:
+    """Tell whether a training step surely draws no random number.
+
+    The terms of the loss that are not ours may draw some.
+    """
     known = (*_DETERMINISTIC, *ACTIVATIONS.values(), type(network))
-    return all(type(module) in known for module in network.modules())
+    return all(type(module) in known for module in network.modules()) and all(
+        type(term).__module__.startswith("skdtl.") for term in terms
+    )

@@ -165,7 +165,7 @@ class SavingMixin:
                 f"{_name(path)} holds a network whose layers are {header['widths']} wide, but "
                 f"those of this {name} are {list(network.widths)} wide."
             )
-        alignments = self._alignments() if header["alignments"] else ()
+        alignments = self._terms() if header["alignments"] else ()
         kinds = [type(alignment).__name__ for alignment in alignments]
         if kinds != header["alignments"]:
             raise ValueError(

@@ -74,7 +74,7 @@ class _DANBase(DeepTransferEstimator):
         """,
     )
 
-    def _alignments(self):
+    def _terms(self):
         return [
             MultiKernelMMD(
                 bandwidth_multipliers=self.bandwidth_multipliers,

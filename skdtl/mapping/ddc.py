@@ -95,7 +95,7 @@ class _DDCBase(DeepTransferEstimator):
         nets = []
         for width in widths:
             network = self._network(source, seeds, lambda width=width: self._adapted_layers(width))
-            nets.append(self._train(network, source, both, seeds, self._alignments()))
+            nets.append(self._train(network, source, both, seeds, self._terms()))
             if self.interrupted_:
                 break
         best = 0
@@ -117,7 +117,7 @@ class _DDCBase(DeepTransferEstimator):
             self.adaptation_width_ = np.atleast_1d(self.adaptation_width).tolist()[0]
         return self._network(rows, seeds, lambda: self._adapted_layers(self.adaptation_width_))
 
-    def _alignments(self):
+    def _terms(self):
         return [MMD(kernel=self.kernel, bandwidth=self.bandwidth, layers=self.adaptation_layer_)]
 
     def _choose_layer(self, source: Domain, target: Domain | None, seeds) -> int:
@@ -143,7 +143,7 @@ class _DDCBase(DeepTransferEstimator):
         if target is None:
             return n_layers
         network = self._network(source, seeds)
-        net = self._train(network, source, target, seeds, alignments=())
+        net = self._train(network, source, target, seeds, terms=())
         self.layer_mmd_ = self._mmd(net.module_, *self._some_rows(source, target, seeds))
         return 1 + int(np.argmin(self.layer_mmd_))
 

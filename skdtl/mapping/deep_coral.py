@@ -37,7 +37,7 @@ class _DeepCORALBase(DeepTransferEstimator):
         """,
     )
 
-    def _alignments(self):
+    def _terms(self):
         layers = self.layers
         if layers is None:
             layers = "output" if is_classifier(self) else -1

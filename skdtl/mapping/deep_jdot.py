@@ -62,7 +62,7 @@ class _DeepJDOTBase(DeepTransferEstimator):
         """,
     )
 
-    def _alignments(self):
+    def _terms(self):
         import_pot(type(self).__name__)
         return [
             JointTransport(alpha=self.alpha, lam_t=self.lam_t, reg_e=self.reg_e, layers=self.layers)

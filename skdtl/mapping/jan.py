@@ -60,7 +60,7 @@ class _JANBase(DeepTransferEstimator):
         text="σ of the output's one Gaussian. None means the median distance.",
     )
 
-    def _alignments(self):
+    def _terms(self):
         return [
             JointMMD(
                 bandwidth_multipliers=self.bandwidth_multipliers,

@@ -62,7 +62,7 @@ class _WDGRLBase(DeepTransferEstimator):
         """,
     )
 
-    def _alignments(self):
+    def _terms(self):
         return [
             WassersteinCritic(
                 hidden_layer_sizes=self.critic_layer_sizes,

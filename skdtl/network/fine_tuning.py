@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import is_classifier
 from skorch.callbacks import Callback
-from torch import nn
 
 from .._constraints import Int, Real
 from .._parameters import parameter
@@ -106,11 +105,13 @@ class _FineTuningBase(DeepTransferEstimator):
         self._set_results()
 
     def _pretrain(self, source: Domain, seeds) -> Network:
-        classes = self.source_classes_ if is_classifier(self) else [None]
-        same = not is_classifier(self) or np.array_equal(self.classes_, self.source_classes_)
+        same, n_outputs = True, self._n_outputs()
+        if is_classifier(self):
+            same = np.array_equal(self.classes_, self.source_classes_)
+            n_outputs = len(self.source_classes_)
         self.net_ = self._train(
             # The last fit's head is the target's: no start for other classes of the source.
-            self._network(source, seeds, n_outputs=len(classes), continue_head=same),
+            self._network(source, seeds, n_outputs=n_outputs, continue_head=same),
             source,
             None,
             seeds,
@@ -120,7 +121,7 @@ class _FineTuningBase(DeepTransferEstimator):
         network = self.net_.module_
         if not same:
             with seeded(seeds["head"], self._device()):
-                head = nn.Linear(network.widths[-1], len(self.classes_))
+                head = self._head(network.widths[-1], len(self.classes_))
             if self._last_net is not None:
                 self._continue(head, self._last_net.module_.head)
             network.head = head.to(self._device())
@@ -138,7 +139,9 @@ class _FineTuningBase(DeepTransferEstimator):
             target,
             None,
             {**seeds, "source": seeds["target"]},
-            callbacks=callbacks,
+            self._terms(),
+            callbacks,
+            paired=False,
             # A group for each layer: in one group torch's fused SGD can't step weights that have a
             # momentum already together with those of a layer that was just unfrozen.
             optimizer__param_groups=[(f"layers.{k}.*", rate) for k in range(len(network.layers))],

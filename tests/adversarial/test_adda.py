@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from skdtl import ADDA, ADDARegressor, DeepTransferClassifier, DeepTransferRegressor
 from skdtl.adversarial.adda import UntiedNetwork
 from skdtl.deep import Activations, InvertedLabels
+from skdtl.deep.heads import ClassHead
 from skdtl.deep.network import Network, hidden_layers
 
 from ..deep_common import SMALL, same_weights, weights
@@ -128,10 +129,16 @@ def test_illegal_options(options):
 # -- the network -----------------------------------------------------------------------------------
 
 
+def two_classes(width):
+    return ClassHead(width, 2)
+
+
 def untied():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = UntiedNetwork(Network(hidden_layers(3, (5, 4), "relu"), 2, torch.zeros(2, 3)))
+        network = UntiedNetwork(
+            Network(hidden_layers(3, (5, 4), "relu"), two_classes, torch.zeros(2, 3))
+        )
         for parameter in network.layers.parameters():
             parameter.data.add_(0.1)
     return network
@@ -140,7 +147,7 @@ def untied():
 def test_each_domains_rows_go_through_its_own_encoder_and_one_head():
     network = untied()
     x = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
-    features, output = network.paired_activations(x, 4)
+    features, output = network.activations(x, torch.tensor([1, 1, 2, 2, -1, -1, -2]))
     for layer in range(2):
         source = network.source.features(x[:4])[layer]
         target = network.features(x[4:])[layer]
@@ -148,8 +155,9 @@ def test_each_domains_rows_go_through_its_own_encoder_and_one_head():
     torch.testing.assert_close(output[:4], network.source(x[:4]))
     torch.testing.assert_close(output[4:], network(x[4:]))
     assert not torch.equal(network(x), network.source(x))
-    assert network.for_domain("source") is network.source
-    assert network.for_domain("target") is network
+    ones = torch.ones(7, dtype=torch.int64)
+    for domains, expected in ((ones, network.source(x)), (-ones, network(x))):
+        assert torch.equal(network.activations(x, domains)[1], expected)
 
 
 def test_only_the_targets_encoder_learns_and_the_source_stays_in_evaluation_mode():
@@ -158,7 +166,7 @@ def test_only_the_targets_encoder_learns_and_the_source_stays_in_evaluation_mode
         "layers"
     }
     module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout())
-    network = UntiedNetwork(Network([module], 2, torch.zeros(2, 3)))
+    network = UntiedNetwork(Network([module], two_classes, torch.zeros(2, 3)))
     network.train()
     assert network.layers[0].training and network.layers[0][1].training
     assert not any(part.training for part in network.source.modules())

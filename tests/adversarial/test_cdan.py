@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from skdtl import CDAN, RMAN, DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import Activations, ConditionalAdversary, DomainAdversary, Ramp
 
-from ..deep_common import SMALL, same_weights
+from ..deep_common import SMALL, Watching, same_weights
 from ..shifts import rotated_digits, shifted_feature, two_domains
 
 RNG = np.random.default_rng(0)
@@ -368,7 +368,9 @@ def test_lambda_zero_one_and_large_are_three_different_networks(cls):
     Xs, ys, Xt, _ = shifted_feature(0, n=200)
     options = {**SMALL, "hidden_layer_sizes": (16, 16), "max_epochs": 40}
     nets = {lam: cls(lam, **options).fit(Xs, ys, Xt) for lam in (0.0, 1.0, 5.0)}
-    plain = DeepTransferClassifier(optimizer="sgd", lr=0.01, lr_schedule="decay", **options)
+    plain = DeepTransferClassifier(
+        [Watching()], optimizer="sgd", lr=0.01, lr_schedule="decay", **options
+    )
     assert same_weights(nets[0.0], plain.fit(Xs, ys, Xt))
     last = [net.history_[-1] for net in nets.values()]
     assert last[1]["domain_loss"] > last[0]["domain_loss"] + 0.2  # the network heeds D

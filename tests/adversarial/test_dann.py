@@ -14,7 +14,7 @@ from skdtl import (
 )
 from skdtl.deep import DomainAdversary, Ramp
 
-from ..deep_common import SMALL, same_weights
+from ..deep_common import SMALL, Watching, same_weights
 from ..shifts import rotated_digits, shifted_feature, two_domains
 
 
@@ -57,9 +57,10 @@ def test_lambda_zero_one_and_large_are_three_different_networks():
     Xs, ys, Xt, _ = two_domains()
     options = {**SMALL, "max_epochs": 80}
     nets = {lam: DANN(lam, **options).fit(Xs, ys, Xt) for lam in (0.0, 1.0, 100.0)}
-    plain = DeepTransferClassifier(optimizer="sgd", lr=0.01, lr_schedule="decay", **options).fit(
-        Xs, ys, Xt
+    plain = DeepTransferClassifier(
+        [Watching()], optimizer="sgd", lr=0.01, lr_schedule="decay", **options
     )
+    plain.fit(Xs, ys, Xt)
     assert same_weights(nets[0.0], plain)
     accuracy = {lam: net.history_[-1]["domain_accuracy"] for lam, net in nets.items()}
     assert accuracy[0.0] > accuracy[1.0] + 0.1  # the network heeds the discriminator

@@ -10,7 +10,7 @@ from sklearn.datasets import make_moons
 from skdtl import MCC, DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import Activations, MinimumClassConfusion
 
-from ..deep_common import SMALL, same_weights
+from ..deep_common import SMALL, Watching, same_weights
 from ..shifts import rotated_digits, two_domains
 
 LOGITS = np.random.default_rng(0).normal(size=(7, 4)) * 3
@@ -97,7 +97,7 @@ def test_lambda_zero_moderate_and_large_are_three_different_networks():
     Xs, ys, Xt, _ = two_domains()
     options = {**SMALL, "lr": 0.01, "max_epochs": 30}
     nets = {lam: MCC(lam, **options).fit(Xs, ys, Xt) for lam in (0.0, 1.0, 100.0)}
-    assert same_weights(nets[0.0], DeepTransferClassifier(**options).fit(Xs, ys, Xt))
+    assert same_weights(nets[0.0], DeepTransferClassifier([Watching()], **options).fit(Xs, ys, Xt))
     last = [net.history_[-1] for net in nets.values()]
     confused = [epoch["class_confusion"] for epoch in last]
     assert confused[1] < 0.9 * confused[0] and confused[2] < confused[1]

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from skdtl import MCD, DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import Activations, ClassifierDiscrepancy
 
-from ..deep_common import SMALL, same_weights, weights
+from ..deep_common import SMALL, Watching, same_weights, weights
 from ..shifts import rotated_digits, two_domains
 
 SGD = {"optimizer": "sgd", "lr": 0.01, "lr_schedule": "decay"}
@@ -153,7 +153,7 @@ def test_lambda_zero_moderate_and_large_are_three_different_networks():
     Xs, ys, Xt, _ = two_domains()
     options = {**SMALL, "max_epochs": 40, "lr": 0.1}
     nets = {lam: MCD(lam, **options).fit(Xs, ys, Xt) for lam in (0.0, 1.0, 100.0)}
-    plain = DeepTransferClassifier(**{**SGD, **options}).fit(Xs, ys, Xt)
+    plain = DeepTransferClassifier([Watching()], **{**SGD, **options}).fit(Xs, ys, Xt)
     assert same_weights(nets[0.0], plain)
     last = [net.history_[-1] for net in nets.values()]
     assert not np.allclose(weights(nets[1.0])[0], weights(plain)[0], atol=0.05)

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from skdtl import MDD, DeepTransferClassifier, DeepTransferRegressor
-from skdtl.deep import Activations, DomainAdversary, MarginDisparity
+from skdtl.deep import Activations, MarginDisparity
 
-from ..deep_common import SMALL, same_weights
+from ..deep_common import SMALL, Watching, same_weights
 from ..shifts import rotated_digits, shifted_feature, two_domains
 
 RNG = np.random.default_rng(0)
@@ -253,8 +253,7 @@ def test_lambda_zero_moderate_and_large_are_three_different_networks():
     options = {**SMALL, "max_epochs": 60}
     nets = {lam: MDD(lam, **options).fit(Xs, ys, Xt) for lam in (0.0, 0.5, 5.0)}
     plain = DeepTransferClassifier(
-        [DomainAdversary()],  # heeded as little; the rows are normalised in pairs
-        lam=0.0,
+        [Watching()],  # the rows are normalised in pairs
         module=normalised(16),
         lr=0.01,
         optimizer="sgd",

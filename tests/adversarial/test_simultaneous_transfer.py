@@ -12,7 +12,7 @@ from torch import nn
 from skdtl import DeepTransferClassifier, DeepTransferRegressor, SimultaneousTransfer
 from skdtl.deep import Activations, DomainConfusion, Ramp, SoftLabels
 
-from ..deep_common import SMALL, same_weights, weights
+from ..deep_common import SMALL, Watching, same_weights, weights
 from ..shifts import rotated_digits, shifted_feature, two_domains
 
 RNG = np.random.default_rng(0)
@@ -285,7 +285,8 @@ def test_a_schedule_of_lambda_leaves_nu_alone():
     options = {"nu": 0.5, "pretrain_epochs": 0, **SMALL}
     off = SimultaneousTransfer(lambda p: 0.0, **options).fit(Xs, ys, Xt, few(yt))
     assert same_weights(off, SimultaneousTransfer(0.0, **options).fit(Xs, ys, Xt, few(yt)))
-    alone = DeepTransferClassifier([SoftLabels(0.5)], **SGD, **SMALL).fit(Xs, ys, Xt, few(yt))
+    alone = DeepTransferClassifier([SoftLabels(0.5), Watching()], **SGD, **SMALL)
+    alone.fit(Xs, ys, Xt, few(yt))
     assert same_weights(off, alone)
     ramp = SimultaneousTransfer("ramp", **options).fit(Xs, ys, Xt, few(yt))
     assert not same_weights(ramp, SimultaneousTransfer(**options).fit(Xs, ys, Xt, few(yt)))
@@ -304,7 +305,7 @@ def test_without_target_labels_it_is_domain_confusion_alone():
 
 def test_without_both_it_is_the_plain_network():
     Xs, ys, Xt, yt = two_domains()
-    plain = DeepTransferClassifier(**SGD, **SMALL).fit(Xs, ys, Xt, few(yt))
+    plain = DeepTransferClassifier([Watching()], **SGD, **SMALL).fit(Xs, ys, Xt, few(yt))
     neither = SimultaneousTransfer(0.0, nu=0.0, **SMALL).fit(Xs, ys, Xt, few(yt))
     assert same_weights(neither, plain) and neither.soft_labels_ is None  # nor made in vain
     with pytest.warns(UserWarning, match="without a target"):

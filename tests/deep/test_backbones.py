@@ -26,6 +26,7 @@ from skdtl import (
     stack,
 )
 from skdtl.deep import MMD, LeNet, ResNet, SpectrumNet, inference
+from skdtl.deep.heads import NumberHead
 from skdtl.deep.network import Network, split_layers
 from skdtl.deep.randomness import is_deterministic
 
@@ -149,10 +150,10 @@ def test_a_network_that_draws_no_random_numbers_is_known():
     x = torch.ones(1, 64)
     fold = nn.Unflatten(1, (1, 8, 8))
     for module in (LeNet(64, image_shape=(8, 8)), SpectrumNet(64)):
-        assert is_deterministic(Network(split_layers(module), 2, x))
+        assert is_deterministic(Network(split_layers(module), NumberHead, x))
         dropping = nn.Sequential(*module, nn.Dropout(0.5))
-        assert not is_deterministic(Network(split_layers(dropping), 2, x))
-    assert is_deterministic(Network([nn.Sequential(fold, nn.BatchNorm2d(1))], 2, x))
+        assert not is_deterministic(Network(split_layers(dropping), NumberHead, x))
+    assert is_deterministic(Network([nn.Sequential(fold, nn.BatchNorm2d(1))], NumberHead, x))
 
 
 def test_parts_of_a_backbone_are_a_plain_sequential():

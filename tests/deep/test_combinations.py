@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -39,7 +40,8 @@ def test_a_grid_over_alignments_over_their_weights_and_over_lambda():
         for v in (0.0, 5.0)
         for lam in (0.1, 1.0)
     }
-    assert weights[0.0, 0.0, 1.0] == plain  # without weight they only watch
+    assert weights[0.0, 0.0, 1.0] == pytest.approx(plain, rel=1e-5)  # they only watch
+    assert weights[0.0, 0.0, 0.1] == weights[0.0, 0.0, 1.0]
     others = [score for (w, v, _), score in weights.items() if (w, v) != (0.0, 0.0)]
     assert len({plain, *others}) == 7  # each weight and λ counts
     assert search.best_score_ == max(others) > plain + 0.05

@@ -14,11 +14,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from skdtl import DeepTransferClassifier, DeepTransferRegressor
-from skdtl.deep import MMD, Activations, Alignment, DomainAdversary, Ramp
+from skdtl.deep import MMD, Activations, Alignment, DomainAdversary, Ramp, SoftLabels
 from skdtl.deep.batches import PairedBatches
+from skdtl.deep.heads import NumberHead
 from skdtl.deep.network import Network, split_layers
 
-from ..deep_common import SMALL, same_weights, weights
+from ..deep_common import SMALL, Watching, same_weights, weights
 from ..shifts import two_domains
 
 CPU = torch.device("cpu")
@@ -47,8 +48,8 @@ def test_an_epoch_passes_once_over_the_longer_domain_and_cycles_the_shorter(n_so
     for _ in range(4):
         epoch = list(paired)
         assert len(epoch) == len(paired) == -(-max(n_source, n_target) // 10)
-        source = torch.cat([batch[0][: batch.n_source] for batch in epoch])[:, 0].tolist()
-        target = torch.cat([batch[0][batch.n_source :] for batch in epoch])[:, 0].tolist()
+        source = torch.cat([batch[0][: batch.n_labelled] for batch in epoch])[:, 0].tolist()
+        target = torch.cat([batch[0][batch.n_labelled :] for batch in epoch])[:, 0].tolist()
         longer = source if n_source >= n_target else target
         start = 0 if n_source >= n_target else 1000
         assert sorted(longer) == [start + i for i in range(max(n_source, n_target))]
@@ -56,7 +57,7 @@ def test_an_epoch_passes_once_over_the_longer_domain_and_cycles_the_shorter(n_so
         for batch in epoch:
             X, y = batch
             assert torch.equal(X[:, 0], y)  # labels stay with their rows
-            assert 1 <= batch.n_source <= 10 and 1 <= len(X) - batch.n_source <= 10
+            assert 1 <= batch.n_labelled <= 10 and 1 <= len(X) - batch.n_labelled <= 10
     size = min(n_source, n_target)
     passes = [shorter[i : i + size] for i in range(0, len(shorter) - size + 1, size)]
     assert len(passes) >= 4
@@ -72,7 +73,7 @@ def test_domains_are_shuffled_independently():
 
 
 def test_order_of_source_rows_does_not_depend_on_the_target():
-    with_target = [batch[0][: batch.n_source] for batch in batches(50, 20)]
+    with_target = [batch[0][: batch.n_labelled] for batch in batches(50, 20)]
     alone = [batch[0] for batch in batches(50, 0)]
     assert all(torch.equal(a, b) for a, b in zip(with_target, alone, strict=True))
     other = [batch[0] for batch in batches(50, 0, seeds=(3, 2))]
@@ -183,7 +184,9 @@ def test_alignments_see_the_source_as_source_and_the_target_as_target():
 @pytest.mark.parametrize("alignment", [MMD(), MMD(kernel="linear"), DomainAdversary()])
 def test_without_lambda_the_network_is_the_source_only_one_to_the_bit(alignment):
     Xs, ys, Xt, _ = two_domains()
-    alone = small().fit(Xs, ys, Xt)
+    alone = small(Watching()).fit(Xs, ys, Xt)
+    for a, b in zip(weights(alone), weights(small().fit(Xs, ys, Xt)), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
     for estimator in (
         small(alignment, lam=0.0),
         small(alignment, lam=lambda p: 0.0),
@@ -391,7 +394,7 @@ def test_split_layers_cuts_before_weight_matrices():
 
 def test_frozen_layers_stay_in_evaluation_mode():
     layers = [nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)), nn.Linear(3, 2)]
-    network = Network(layers, 2, torch.zeros(2, 3))
+    network = Network(layers, NumberHead, torch.zeros(2, 3))
     network.layers[0].requires_grad_(False)
     network.train()
     assert not network.layers[0][1].training and network.layers[1].training
@@ -657,12 +660,45 @@ def test_regression_does_not_depend_on_the_units_of_y():
     np.testing.assert_allclose(constant.predict(Xt), 5, atol=0.5)
 
 
-def test_no_alignment_uses_no_unlabelled_rows():
-    Xs, ys, Xt, _ = two_domains()
+class Counting(nn.Module):
+    """Batch normalisation, in which rows see each other, and a count of the rows that come."""
+
+    def __init__(self, n_inputs):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(n_inputs, 6), nn.BatchNorm1d(6), nn.ReLU())
+        self.n_rows = 0
+
+    def forward(self, x):
+        if self.training:
+            self.n_rows += len(x)
+        return self.layers(x)
+
+
+@pytest.mark.parametrize("regression", [False, True])
+@pytest.mark.parametrize("n_labelled", [0, 10])
+@pytest.mark.parametrize("alignments", [(), (SoftLabels(),)], ids=["none", "labelled rows alone"])
+def test_unlabelled_rows_that_nothing_looks_at_do_not_enter(alignments, n_labelled, regression):
+    if regression and alignments:
+        return
+    Xs, ys, Xt, yt = two_domains(n_target=200, regression=regression)
+    labels = np.where(np.arange(len(yt)) < n_labelled, yt, np.nan)
+    cls = DeepTransferRegressor if regression else DeepTransferClassifier
+    options = {**SMALL, "module": Counting, "batch_size": 90}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        first, second = (small().fit(Xs, ys, X) for X in (Xt, Xt + 100))
+        first, second = (
+            cls(alignments, **options).fit(Xs, ys, X, labels if n_labelled else None)
+            for X in (Xt, np.where(np.isnan(labels)[:, None], Xt + 100, Xt))
+        )
     assert same_weights(first, second)
+    np.testing.assert_array_equal(first.predict(Xs), second.predict(Xs))
+    # An epoch is one batch of the source, and of the labelled target rows.
+    assert first.net_.module_.layers[0].n_rows == 4 * (90 + n_labelled)
+    moved = cls(alignments, **options).fit(Xs, ys, Xt + 100, labels if n_labelled else None)
+    assert same_weights(first, moved) == (n_labelled == 0)
+    piece = cls(alignments, **options)
+    piece.partial_fit(Xs, ys, Xt, labels if n_labelled else None)
+    assert piece.net_.module_.layers[0].n_rows == 90 + n_labelled
 
 
 def test_a_device_that_is_not_there_is_an_error_that_helps(monkeypatch):

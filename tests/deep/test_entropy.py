@@ -9,7 +9,7 @@ import torch
 from skdtl import DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import Activations, TargetEntropy
 
-from ..deep_common import SMALL, same_weights
+from ..deep_common import SMALL, Watching, same_weights
 from ..shifts import two_domains
 
 LOGITS = np.random.default_rng(0).normal(size=(6, 3)) * 2
@@ -62,7 +62,7 @@ def test_certain_predictions_have_no_entropy_and_no_nan():
 def test_it_makes_the_network_decide():
     Xs, ys, Xt, yt = two_domains()
     options = {**SMALL, "lr": 0.01, "max_epochs": 30}
-    plain = DeepTransferClassifier(**options).fit(Xs, ys, Xt)
+    plain = DeepTransferClassifier([Watching()], **options).fit(Xs, ys, Xt)
     nothing = DeepTransferClassifier([TargetEntropy()], lam=0.0, **options).fit(Xs, ys, Xt)
     assert same_weights(plain, nothing)
     nets = [

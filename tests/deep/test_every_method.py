@@ -400,6 +400,7 @@ def omegas(estimator) -> list[float]:
                 tuple(torch.randn(9, width) for width in network.widths),
                 torch.randn(9, network.n_outputs),
                 y,
+                head=network.head,
             )
             for _ in range(2)
         ]

@@ -70,10 +70,12 @@ def test_memory_stays_flat_when_rows_are_mapped(estimator, mapped):
 
 
 def test_batches_of_mapped_rows_keep_no_rows(mapped):
-    rows = PairedBatches((mapped, None), None, 500, (0, 0), device="cpu").source
+    rows = PairedBatches((mapped, None), None, 500, (0, 0), device="cpu").labelled
     rows.take()
     assert np.shares_memory(rows.X, mapped) and not hasattr(rows, "shuffled")
-    assert PairedBatches((np.array(mapped), None), None, 500, (0, 0), "cpu").source.mapped is False
+    assert (
+        PairedBatches((np.array(mapped), None), None, 500, (0, 0), "cpu").labelled.mapped is False
+    )
 
 
 def test_mapped_rows_that_are_no_numbers_are_found(mapped, tmp_path):

@@ -199,7 +199,8 @@ def test_the_first_process_has_the_first_word(results):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name, fact", [("other rows", "checksum of source rows"), ("fewer rows", "source rows is 90")]
+    "name, fact",
+    [("other rows", "checksum of labelled rows"), ("fewer rows", "labelled rows is 90")],
 )
 def test_processes_with_other_data_are_told_so(name, fact, results):
     for found in results:
@@ -222,8 +223,8 @@ def test_a_checksum_of_rows_tells_them_from_others():
 
     first = facts(X, y)
     assert facts(X.copy(), y) == first
-    assert first["the number of source rows"] == 1000 and first["the number of target rows"] == 7
+    assert first["the number of labelled rows"] == 1000 and first["the number of other rows"] == 7
     differ = {key for key, value in facts(X[::-1].copy(), y).items() if value != first[key]}
-    assert differ == {"a checksum of source rows", "a checksum of target rows"}
+    assert differ == {"a checksum of labelled rows", "a checksum of other rows"}
     differ = {key for key, value in facts(X, y + 1).items() if value != first[key]}
-    assert differ == {"a checksum of source rows"}
+    assert differ == {"a checksum of labelled rows"}

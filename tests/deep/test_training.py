@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import os
 import pickle
@@ -35,13 +36,17 @@ from skdtl.base import Domain
 from skdtl.deep import (
     MMD,
     Alignment,
+    ConditionalAdversary,
     DomainAdversary,
+    DomainConfusion,
     Ramp,
+    TargetEntropy,
     TrainingInterruptedWarning,
     WarmUp,
 )
 from skdtl.deep._holdout import hold_out
 
+from ..common import instances, is_deep, make_data, parameters, partly_labelled
 from ..deep_common import SMALL, same_weights, weights
 from ..shifts import two_domains
 
@@ -238,6 +243,73 @@ def test_valid_loss_and_information_are_the_formulas(regression, module):
     assert estimator.history_[:, "valid_information_best"] == [
         bool(k == 0 or curve[k] > best[k - 1]) for k in range(len(curve))
     ]
+
+
+def unmoved(estimator):
+    """Return an estimator whose one epoch is one batch, by which it hardly learns anything."""
+    rates = ("lr", "target_lr", "discriminator_lr", "critic_lr")
+    changes = {name: 1e-30 for name in rates if name in parameters(type(estimator))}
+    return clone(estimator).set_params(
+        **changes, max_epochs=1, batch_size=1000, validation_fraction=0.5, random_state=0
+    )
+
+
+# What an opponent of the network makes small, and its sign in the loss.
+OPPOSED = {
+    "DANN": ("domain_loss", 1),
+    "DANNRegressor": ("domain_loss", 1),
+    "CDAN": ("domain_loss", 1),
+    "RMAN": ("domain_loss", 1),
+    "LabelEfficientTransfer": ("domain_loss", 1),
+    "MDD": ("margin_disparity", -1),
+    "JAN, adversarial": ("joint_mmd", -1),
+}
+EVERY_DEEP = {type(e).__name__: e for e in instances() if is_deep(e)}
+EVERY_DEEP |= {
+    "JAN, adversarial": clone(EVERY_DEEP["JAN"]).set_params(adversarial=True),
+    "a combination": small(MMD(0.5), TargetEntropy(2.0), hidden_layer_sizes=(8, 4)),
+}
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.7])
+@pytest.mark.parametrize("name", EVERY_DEEP)
+def test_valid_loss_is_the_loss_that_is_trained(name, lam, monkeypatch):
+    def everything(source, target, fraction, seed):
+        both = [dataclasses.replace(domain, held_out=domain) for domain in (source, target)]
+        return both[0], both[0] if target is source else both[1]
+
+    monkeypatch.setattr("skdtl.deep._base.hold_out", everything)
+    estimator = unmoved(EVERY_DEEP[name])
+    names = parameters(type(estimator))
+    if "lam" in names:
+        estimator.set_params(lam=lam)
+    if "batch_norm" in names:  # which computes otherwise while it trains
+        estimator.set_params(batch_norm=False)
+    Xs, ys, Xt, yt = make_data(estimator)
+    epoch = estimator.fit(Xs, ys, Xt, partly_labelled(yt)).history_[-1]
+    assert epoch["valid_task_loss"] == pytest.approx(epoch["task_loss"], rel=1e-5)
+    opposed, sign = OPPOSED.get(name, (None, 0))
+    expected = epoch["train_loss"] - sign * epoch.get(opposed, 0.0)
+    assert epoch["valid_loss"] == pytest.approx(expected, rel=1e-5)
+    for term in estimator.net_.alignments_:
+        value = epoch[f"valid_{term.name}"]
+        assert value == pytest.approx(epoch[term.name], rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("alignment", [DomainAdversary(), ConditionalAdversary()])
+def test_a_discriminator_that_wins_makes_no_better_valid_loss(alignment):
+    Xs, ys, Xt, _ = two_domains()
+    watched = small(alignment, lam=0.0, max_epochs=30, lr=0.03, validation_fraction=0.3)
+    history = watched.fit(Xs, ys, 3 * Xt + 4).history_
+    assert history[-1, "valid_domain_loss"] < 0.5 * history[0, "valid_domain_loss"]
+    assert history[:, "valid_loss"] == pytest.approx(history[:, "valid_task_loss"])
+
+
+def test_what_a_step_of_training_saw_is_not_recorded_as_of_held_out_rows():
+    Xs, ys, Xt, _ = two_domains()
+    epoch = small(DomainConfusion(), validation_fraction=0.3).fit(Xs, ys, Xt).history_[-1]
+    assert "domain_loss" in epoch and "valid_domain_confusion" in epoch
+    assert "valid_domain_loss" not in epoch
 
 
 def test_information_counts_every_target_row_once_and_needs_no_target():

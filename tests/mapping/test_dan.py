@@ -14,7 +14,7 @@ from skdtl.deep import MMD, Activations, MultiKernelMMD, Ramp
 from skdtl.deep.alignments._gaussian import gaussian_mixture, squared_distances
 from skdtl.deep.alignments.multi_kernel_mmd import optimal_kernel_weights
 
-from ..deep_common import SMALL, same_weights
+from ..deep_common import SMALL, Watching, same_weights
 from ..shifts import rotated_digits, shifted_feature, two_domains
 
 RNG = np.random.default_rng(0)
@@ -387,7 +387,7 @@ def test_lambda_zero_one_and_large_are_three_different_networks():
     Xs, ys, Xt, _ = two_domains()
     options = {**SMALL, "max_epochs": 60}
     nets = {lam: DAN(lam, **options).fit(Xs, ys, Xt) for lam in (0.0, 1.0, 100.0)}
-    assert same_weights(nets[0.0], DeepTransferClassifier(**options).fit(Xs, ys, Xt))
+    assert same_weights(nets[0.0], DeepTransferClassifier([Watching()], **options).fit(Xs, ys, Xt))
     uniform = MultiKernelMMD(kernel_weights="uniform", layers=(-1, "output"))
     rows = [torch.as_tensor(X, dtype=torch.float32) for X in (Xs, Xt)]
     apart, task = {}, {}

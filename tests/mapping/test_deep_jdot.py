@@ -12,8 +12,9 @@ from skdtl import DeepJDOT, DeepJDOTRegressor, DeepTransferClassifier, DeepTrans
 from skdtl._couplings import transport_plan
 from skdtl.deep import Activations, JointTransport
 from skdtl.deep.alignments.transport import squared_distances
+from skdtl.deep.heads import ClassHead, NumberHead
 
-from ..deep_common import SMALL, same_weights
+from ..deep_common import SMALL, Watching, same_weights
 from ..shifts import rotated_digits, two_domains
 
 ot = pytest.importorskip("ot")
@@ -32,8 +33,9 @@ def pair(xs, xt, outputs, y, requires_grad=False):
         torch.tensor(np.asarray(part), requires_grad=requires_grad)
         for part in (xs, xt, outputs[:n], outputs[n:])
     ]
-    source = Activations((parts[0],), parts[2], torch.tensor(y))
-    return source, Activations((parts[1],), parts[3], None), parts
+    head = ClassHead if outputs.shape[1] > 1 else NumberHead
+    source = Activations((parts[0],), parts[2], torch.tensor(y), head=head)
+    return source, Activations((parts[1],), parts[3], None, head=head), parts
 
 
 def slow_cost(xs, xt, target_output, y, alpha, lam_t):
@@ -182,7 +184,7 @@ def test_lambda_zero_one_and_large_are_three_different_networks():
     Xs, ys, Xt, _ = two_domains()
     options = {**SMALL, "max_epochs": 60}
     nets = {lam: DeepJDOT(lam, **options).fit(Xs, ys, Xt) for lam in (0.0, 1.0, 100.0)}
-    assert same_weights(nets[0.0], DeepTransferClassifier(**options).fit(Xs, ys, Xt))
+    assert same_weights(nets[0.0], DeepTransferClassifier([Watching()], **options).fit(Xs, ys, Xt))
     transport = [net.history_[-1]["transport"] for net in nets.values()]
     assert transport[0] > 1.3 * transport[1] and transport[1] > transport[2]
     task = [net.history_[-1]["task_loss"] for net in nets.values()]

@@ -14,7 +14,7 @@ from skdtl import WDGRL, DeepTransferClassifier, DeepTransferRegressor, WDGRLReg
 from skdtl.deep import Activations, Ramp, WassersteinCritic
 from skdtl.deep.alignments.wasserstein import slope_penalty
 
-from ..deep_common import SMALL, same_weights
+from ..deep_common import SMALL, Watching, same_weights
 from ..shifts import rotated_digits, shifted_feature, two_domains
 
 RNG = np.random.default_rng(0)
@@ -303,7 +303,7 @@ def test_lambda_zero_one_and_large_are_three_different_networks():
         lam: WDGRL(lam, critic_layer_sizes=(16,), **options).fit(Xs, ys, Xt)
         for lam in (0.0, 0.3, 30.0)
     }
-    assert same_weights(nets[0.0], DeepTransferClassifier(**options).fit(Xs, ys, Xt))
+    assert same_weights(nets[0.0], DeepTransferClassifier([Watching()], **options).fit(Xs, ys, Xt))
     distance = {lam: net.history_[-1]["wasserstein"] for lam, net in nets.items()}
     assert distance[0.0] > 2 * abs(distance[0.3])  # the network heeds the critic
     task = [net.history_[-1]["task_loss"] for net in nets.values()]

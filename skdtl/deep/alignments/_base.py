@@ -1,22 +1,19 @@
-"""Alignment losses Ω: how far apart the network still sees the two domains.
+"""Alignment losses Ω(source, target): how far apart the network still sees the two domains.
 
-A network is trained on  L = L_task + λ Σ_k w_k Ω_k(source, target).  Each Ω of a paper is one small
-module here; they can be combined freely.
+Each Ω of a paper is one small module here; they can be combined freely.
 """
 
 from __future__ import annotations
 
 import numbers
 from collections.abc import Sequence
-from contextlib import nullcontext
-from inspect import signature
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from ..network import Network
+from ..network import Network
+from ..terms import Activations, Needs, Step, Term, overrides
 
 __all__ = ["Activations", "Alignment", "Layers", "Step"]
 
@@ -25,63 +22,12 @@ Layer = int | str
 Layers = Layer | Sequence[Layer] | None
 
 
-class Activations(NamedTuple):
-    """What the network computed for the rows of one domain in one batch.
-
-    Attributes
-    ----------
-    features : tuple of Tensor of shape (n, width of the layer)
-        The output of every hidden layer, the last of which is the bottleneck.
-    output : Tensor of shape (n, n_outputs)
-        Class logits, or a regressor's standardised prediction in one column.
-    y : Tensor of shape (n,) or None
-        Class codes, or standardised labels; -1 or NaN where a row has none. None where no row of
-        the domain has a label.
-    """
-
-    features: tuple[Tensor, ...]
-    output: Tensor
-    y: Tensor | None
-
-    def prediction(self) -> Tensor:
-        """Return class probabilities, or a regressor's output as it is."""
-        return self.output.softmax(1) if self.output.shape[1] > 1 else self.output
-
-    def detach(self) -> Activations:
-        """Return the same activations, through which no gradient reaches the network."""
-        return Activations(tuple(f.detach() for f in self.features), self.output.detach(), self.y)
-
-
-class Step(NamedTuple):
-    """A step of training, for what is trained in turn with the network.
-
-    Attributes
-    ----------
-    network : Network
-        The network, whose parameters may be changed.
-    source_rows, target_rows : Tensor of shape (n, n_inputs)
-        The batch.
-    source_y, target_y : Tensor of shape (n,) or None
-        Its labels, as in `Activations`.
-    lam : float
-        λ w_k at this step.
-    optimizer : torch.optim.Optimizer
-        The optimiser of the network's and the alignments' parameters, which keeps its state.
-    """
-
-    network: Network
-    source_rows: Tensor
-    source_y: Tensor
-    target_rows: Tensor
-    target_y: Tensor | None
-    lam: float
-    optimizer: torch.optim.Optimizer
-
-
-class Alignment(nn.Module):
+class Alignment(Term):
     """Base class of the alignment losses: write ``forward(source, target)``, a scalar Ω.
 
-    The object that a user gives is a specification; every fit works on a deep copy of it.
+    An alignment is the term of the loss that compares two domains: it needs no more of a step than
+    the activations of both. The object that a user gives is a specification; every fit works on a
+    deep copy of it.
 
     Parameters
     ----------
@@ -103,10 +49,7 @@ class Alignment(nn.Module):
     needs_classes = False
 
     def __init__(self, weight: float = 1.0, layers: Layers = -1):
-        super().__init__()
-        if not weight >= 0:
-            raise ValueError(f"The weight of {type(self).__name__} must be >= 0; got {weight!r}.")
-        self.weight = weight
+        super().__init__(weight)
         self.layers = layers
         if layers is not None and not all(
             layer == "output" or isinstance(layer, numbers.Integral) for layer in _each(layers)
@@ -116,7 +59,11 @@ class Alignment(nn.Module):
             )
         if layers is not None and not _each(layers):
             raise ValueError(f"The layers of {type(self).__name__} are none; got {layers!r}.")
-        self.observed: dict[str, Tensor] = {}
+
+    @property
+    def needs(self) -> Needs:
+        """Rows of two domains, and classes where `needs_classes` says so."""
+        return Needs(classes=self.needs_classes, target=True)
 
     def each_layer(self, n_layers: int) -> tuple[Layer, ...]:
         """Return the layers that are to be aligned, of a network with so many hidden ones."""
@@ -165,10 +112,24 @@ class Alignment(nn.Module):
                 )
         return [n_outputs if isinstance(layer, str) else widths[layer] for layer in layers]
 
-    def extra_repr(self) -> str:
-        """Show the hyper-parameters, as an estimator's repr does."""
-        names = signature(type(self)).parameters
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+    def attach(self, network: Network) -> None:
+        """Check the layers, and make what depends on the network."""
+        self.aligned_widths(network.widths, network.n_outputs)  # raises where there is no such one
+        self.initialize(network.widths, network.n_outputs)
+
+    def prepare(self, step: Step) -> None:
+        """Call `before_step`, if the alignment has one."""
+        if overrides(self, "before_step", Alignment):
+            source, target = _sides(step)
+            self.before_step(source.detach(), target.detach())
+
+    def value(self, step: Step) -> Tensor:
+        """Return Ω of the step's two sides."""
+        return self(*_sides(step))
+
+    def loss(self, step: Step) -> Tensor:
+        """Return what is added to the loss: `penalty` of the step's two sides."""
+        return self.penalty(*_sides(step), step.lam)
 
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:
         """Make the parameters that depend on the network; called once, before training.
@@ -193,18 +154,14 @@ class Alignment(nn.Module):
         ``requires_grad`` off, so that the network's optimiser doesn't touch them.
         """
 
-    def after_step(self, step: Step) -> None:
-        """Train the network further on the same batch, after its optimiser has made a step.
-
-        The hook for schemes that move parts of the network in turn.
-        """
-
     def penalty(self, source: Activations, target: Activations, lam: float) -> Tensor:
         """Return what is added to the loss: λ Ω. `lam` is the product λ w_k."""
-        with nullcontext() if lam else torch.no_grad():  # without weight it is only observed
-            omega = self(source, target)
-        self.observed[self.name] = omega.detach()
-        return lam * omega
+        return self.weighed(lam, lambda: self(source, target))
+
+
+def _sides(step: Step) -> tuple[Activations, Activations]:
+    assert step.other is not None  # the engine asks no alignment where there is no target
+    return step.labelled, step.other
 
 
 def _each(layers: Layer | Sequence[Layer]) -> tuple[Layer, ...]:

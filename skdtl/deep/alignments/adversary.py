@@ -124,6 +124,7 @@ class DomainAdversary(Alignment):
     """
 
     name = "domain_loss"
+    opposed = True
 
     def __init__(
         self,

@@ -63,6 +63,7 @@ class ConditionalAdversary(Alignment):
 
     name = "domain_loss"
     needs_classes = True
+    opposed = True
 
     def __init__(
         self,

@@ -96,7 +96,7 @@ class ClassifierDiscrepancy(Alignment):
         """Return both classifiers' logits of the source and of the target."""
         n = len(step.source_rows)
         rows = torch.cat([step.source_rows, step.target_rows])
-        features, first = step.network.paired_activations(rows, n)
+        features, first = step.network.activations(rows, step.domains)
         second = self.second_head(features[-1])
         return [first[:n], first[n:]], [second[:n], second[n:]]
 

@@ -89,6 +89,7 @@ class JointMMD(Alignment):
         self.bandwidth_multipliers = bandwidth_multipliers
         self.output_bandwidth = output_bandwidth
         self.adversarial = adversarial
+        self.opposed = adversarial
         self.maps: nn.ModuleList | None = None
 
     def initialize(self, widths: Sequence[int], n_outputs: int) -> None:

@@ -47,6 +47,7 @@ class MarginDisparity(Alignment):
 
     name = "margin_disparity"
     needs_classes = True
+    opposed = True
 
     def __init__(
         self,

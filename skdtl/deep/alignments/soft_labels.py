@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..terms import Needs
 from ._base import Activations, Alignment
 from ._class_means import ClassMeans
 
@@ -55,6 +56,11 @@ class SoftLabels(Alignment):
 
     name = "soft_label_loss"
     needs_classes = True
+
+    @property
+    def needs(self) -> Needs:
+        """Classes, and of the target's rows those with a label."""
+        return super().needs._replace(labels_alone=True)
 
     def __init__(
         self,
