@@ -79,6 +79,7 @@ from .mapping import (
     JANRegressor as JANRegressor,
     LinearOTMapping as LinearOTMapping,
     OTMapping as OTMapping,
+    PerDomain as PerDomain,
     SubspaceAlignment as SubspaceAlignment,
     WDGRLRegressor as WDGRLRegressor,
 )

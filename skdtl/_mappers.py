@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from ._arrays import join_rows
 from ._constraints import HasMethod, OneOf
 from ._delegation import DelegatingEstimator
 from .base import Domain, DomainTransformerMixin
@@ -56,9 +57,9 @@ class Mapper(DomainTransformerMixin, DelegatingEstimator):
 
     def _fit_on(self, Zs, ys, Zt=None, yt=None):
         """Return a clone of the estimator, fitted on mapped rows of the source and the target."""
-        if Zt is None or not len(Zt):
+        if Zt is None or not Zt.shape[0]:
             return self._fit_estimator(Zs, ys)
-        return self._fit_estimator(np.concatenate([Zs, Zt]), np.concatenate([ys, yt]))
+        return self._fit_estimator(join_rows(Zs, Zt), np.concatenate([ys, yt]))
 
     def _prepare(self, X):
         return self._map(X, "target")

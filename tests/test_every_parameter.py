@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from sklearn.base import is_classifier
 from sklearn.naive_bayes import GaussianNB
+from sklearn.preprocessing import QuantileTransformer
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdtl._constraints import Bool, OneOf
@@ -67,6 +68,7 @@ OTHER = {
     "reg_e": 0.5,
     "threshold": 1.0,
     "tol": 10.0,
+    "transformer": lambda estimator: QuantileTransformer(n_quantiles=10),
     "Festra.alpha": 1e-12,
 }
 

@@ -11,6 +11,7 @@ from .jdot import JDOT as JDOT
 from .jgsa import JGSA as JGSA
 from .linear_ot import LinearOTMapping as LinearOTMapping
 from .ot_mapping import OTMapping as OTMapping
+from .per_domain import PerDomain as PerDomain
 from .sstca import SSTCA as SSTCA
 from .subspace_alignment import SubspaceAlignment as SubspaceAlignment
 from .tca import TCA as TCA
