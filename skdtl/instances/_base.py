@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from .._arrays import join_rows, positions
+from .._arrays import join_rows
 from .._delegation import DelegatingEstimator
 from ..base import Domain
 
-__all__ = ["InstanceWeighter", "SourceWeightsMixin", "join_rows", "positions"]
+__all__ = ["InstanceWeighter", "SourceWeightsMixin"]
 
 
 class SourceWeightsMixin:

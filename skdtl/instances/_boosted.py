@@ -14,11 +14,12 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
+from .._arrays import join_rows, positions
 from .._constraints import RANDOM_STATE, Bool, HasMethod, Int, OneOf
 from .._delegation import WrappingEstimator, fit_clone
 from .._predictions import ClassPredictions, TargetPredictions, if_offered
 from ..base import Domain, TransferTags
-from ._base import SourceWeightsMixin, join_rows, positions
+from ._base import SourceWeightsMixin
 from ._boosting import Ensemble, boost, r2_losses, vote_start, weighted_median, weighted_votes
 
 __all__ = [

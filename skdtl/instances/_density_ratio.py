@@ -15,11 +15,11 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import check_array, check_random_state, gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from .._arrays import spread_rows
+from .._arrays import join_rows, positions, spread_rows
 from .._constraints import RANDOM_STATE, HasMethod, Int, OneOf, Real, check_params
 from ..base import Domain, TransferTags
 from ..kernels import kernel_gamma
-from ._base import InstanceWeighter, join_rows, positions
+from ._base import InstanceWeighter
 
 __all__ = [
     "KernelRatioWeighter",

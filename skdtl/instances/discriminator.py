@@ -11,9 +11,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
+from .._arrays import join_rows
 from .._constraints import RANDOM_STATE, HasMethod, Int, Real
 from ..base import Domain, TransferTags
-from ._base import InstanceWeighter, join_rows
+from ._base import InstanceWeighter
 from ._boosted import seeded_clone
 from ._density_ratio import check_rows, fold_numbers, held_out_log_odds, log_odds, relative_ratio
 

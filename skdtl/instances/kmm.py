@@ -10,10 +10,11 @@ from scipy.linalg.blas import dsymv
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, gen_batches
 
+from .._arrays import join_rows, positions
 from .._constraints import RANDOM_STATE, Callable, HasMethod, Int, OneOf, Real
 from ..base import Domain, TransferTags
 from ..kernels import kernel_gamma, kernel_matrix
-from ._base import InstanceWeighter, join_rows, positions
+from ._base import InstanceWeighter
 from ._density_ratio import check_rows, fold_numbers
 from ._qp import pivoted_cholesky, relative_gap, solve_box_slab
 

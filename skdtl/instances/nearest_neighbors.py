@@ -10,9 +10,10 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import gen_batches
 from sklearn.utils.extmath import row_norms
 
+from .._arrays import positions
 from .._constraints import HasMethod, Int, OneOf
 from ..base import Domain, TransferTags
-from ._base import InstanceWeighter, positions
+from ._base import InstanceWeighter
 from ._density_ratio import check_rows
 
 __all__ = [

@@ -10,9 +10,9 @@ from scipy.optimize import brentq
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_random_state
 
+from .._arrays import join_rows
 from .._constraints import HasMethod, Int
 from ..base import Domain
-from ._base import join_rows
 from ._boosted import LOSS, VOTE, BoostedRegressor
 from ._boosting import adaboost_r2_update, boost, source_factor, tradaboost_r2_update
 

@@ -15,8 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from skdtl import MTLF, MTLFRegressor, NoTargetWarning
-from skdtl.instances.lsif import rulsif_weights
-from skdtl.instances.mtlf import (
+from skdtl.instances._metric import (
     Pairs,
     crowding,
     label_width,
@@ -28,6 +27,7 @@ from skdtl.instances.mtlf import (
     vote_factors,
     weight_step,
 )
+from skdtl.instances.lsif import rulsif_weights
 
 OPTIONS = {"lam": 2.0, "beta": 0.7, "margin": 1.8}
 
@@ -555,7 +555,7 @@ def test_prediction_in_batches_equals_prediction_at_once(monkeypatch):
     Xs, ys, Xt, some, _, _ = noisy(0, "classes")
     model = MTLF(3, random_state=0).fit(Xs, ys, Xt, some)
     whole = model.predict_proba(Xt)
-    monkeypatch.setattr("skdtl.instances.mtlf._BLOCK", 2000)  # 5 target rows or anchors at once
+    monkeypatch.setattr("skdtl.instances._metric.BLOCK", 2000)  # 5 target rows or anchors at once
     np.testing.assert_array_equal(model.predict_proba(Xt), whole)
     again = MTLF(3, random_state=0).fit(Xs, ys, Xt, some)
     np.testing.assert_allclose(again.components_, model.components_, rtol=1e-6, atol=1e-9)
