@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from skdtl import TrAdaBoost
-from skdtl.instances._boosting import source_factor, tradaboost_update
+from skdtl.instances._boosting_rounds import source_factor, tradaboost_update
 
 N_SOURCE, N_TARGET, N_FEATURES = 20_000, 1_000, 20
 

@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 
 from skdtl import stack
 from skdtl.instances._base import InstanceWeighter
-from skdtl.instances._boosted import BoostedEstimator
+from skdtl.instances._boosting_base import BoostedEstimator
 
 from .common import instances, is_deep, label, make_data, outputs, parameters, partly_labelled
 

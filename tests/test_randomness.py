@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from skdtl.instances._boosted import BoostedEstimator
+from skdtl.instances._boosting_base import BoostedEstimator
 from skdtl.utils import all_estimators
 
 from .common import (

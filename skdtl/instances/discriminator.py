@@ -15,8 +15,8 @@ from .._arrays import join_rows
 from .._constraints import RANDOM_STATE, HasMethod, Int, Real
 from ..base import Domain, TransferTags
 from ._base import InstanceWeighter
-from ._boosted import seeded_clone
 from ._density_ratio import check_rows, fold_numbers, held_out_log_odds, log_odds, relative_ratio
+from ._draws import seeded_clone
 
 __all__ = ["DiscriminatorWeighting", "discriminator_weights"]
 

@@ -14,21 +14,20 @@ from sklearn.utils import check_random_state, get_tags
 from .._constraints import Bool, HasMethod, Int
 from .._delegation import fit_clone, takes_missing_values
 from ..base import Domain, TransferTags
-from ._boosted import (
+from ._boosting_base import (
     LOSS,
     BoostedClassifier,
     BoostedEstimator,
     BoostedRegressor,
     BoostingRows,
-    deal_folds,
-    seeded_clone,
 )
-from ._boosting import (
+from ._boosting_rounds import (
     Ensemble,
     adaboost_r2_update,
     boost,
     tradaboost_update,
 )
+from ._draws import deal_folds, seeded_clone
 
 __all__ = ["ExpBoost", "ExpBoostR2", "linear_correction"]
 

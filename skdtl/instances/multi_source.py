@@ -13,8 +13,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from .._constraints import Int, OneOf, Real
 from .._delegation import fit_clone
 from ..base import Domain, TransferTags
-from ._boosted import BoostedClassifier, BoostingRows
-from ._boosting import Ensemble, boost, source_factor, tradaboost_update
+from ._boosting_base import BoostedClassifier, BoostingRows
+from ._boosting_rounds import Ensemble, boost, source_factor, tradaboost_update
 
 __all__ = ["MultiSourceTrAdaBoost", "TaskTrAdaBoost", "boost_candidates", "least_error"]
 

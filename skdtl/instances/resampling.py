@@ -17,16 +17,9 @@ from sklearn.utils import get_tags
 from .._constraints import RANDOM_STATE, HasMethod, Int, OneOf, SequenceOf
 from .._delegation import fit_clone, takes_missing_values
 from ..base import Domain
-from ._boosted import (
-    VOTE,
-    BoostedClassifier,
-    BoostingRows,
-    deal_folds,
-    draw_rows,
-    fixed_order,
-    seeded_clone,
-)
-from ._boosting import NO_VOTE, Ensemble, join_ensembles, source_factor, tradaboost_update
+from ._boosting_base import VOTE, BoostedClassifier, BoostingRows
+from ._boosting_rounds import NO_VOTE, Ensemble, join_ensembles, source_factor, tradaboost_update
+from ._draws import deal_folds, draw_rows, fixed_order, seeded_clone
 
 __all__ = [
     "TrBagging",

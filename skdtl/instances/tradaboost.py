@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from .._constraints import Bool, OneOf
 from ..base import Domain
-from ._boosted import VOTE, BoostedClassifier
-from ._boosting import source_factor, tradaboost_update
+from ._boosting_base import VOTE, BoostedClassifier
+from ._boosting_rounds import source_factor, tradaboost_update
 
 __all__ = ["TrAdaBoost"]
 

@@ -13,8 +13,8 @@ from sklearn.utils import check_random_state
 from .._arrays import join_rows
 from .._constraints import HasMethod, Int
 from ..base import Domain
-from ._boosted import LOSS, VOTE, BoostedRegressor
-from ._boosting import adaboost_r2_update, boost, source_factor, tradaboost_r2_update
+from ._boosting_base import LOSS, VOTE, BoostedRegressor
+from ._boosting_rounds import adaboost_r2_update, boost, source_factor, tradaboost_r2_update
 
 __all__ = ["TrAdaBoostR2", "TwoStageTrAdaBoostR2", "shift_mass_to_target", "target_masses"]
 

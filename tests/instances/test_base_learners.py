@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from skdtl.instances._boosted import BoostedEstimator
+from skdtl.instances._boosting_base import BoostedEstimator
 from skdtl.utils import all_estimators
 
 from ..common import make, make_data, outputs, parameters

@@ -7,8 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdtl.instances._boosted import draw_rows, seeded_clone
-from skdtl.instances._boosting import (
+from skdtl.instances._boosting_rounds import (
     adaboost_r2_update,
     boost,
     r2_losses,
@@ -19,6 +18,7 @@ from skdtl.instances._boosting import (
     weighted_median,
     weighted_votes,
 )
+from skdtl.instances._draws import draw_rows, seeded_clone
 
 
 def test_source_factor():

@@ -27,7 +27,7 @@ from skdtl import (
     stack,
 )
 from skdtl.instances import resampling
-from skdtl.instances._boosted import deal_folds, draw_rows, fixed_order
+from skdtl.instances._draws import deal_folds, draw_rows, fixed_order
 from skdtl.instances.resampling import committee_sizes, trbagging_update, wagged
 
 from ..shifts import concepts, three_classes

@@ -1,4 +1,4 @@
-"""The base classes of the boosted estimators: base learners, their seeds, rows, votes."""
+"""The base classes of the boosting estimators: base learners, rows, votes."""
 
 from __future__ import annotations
 
@@ -8,19 +8,27 @@ from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, clone, is_classifier, is_regressor
+from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
-from .._arrays import join_rows, positions
+from .._arrays import join_rows
 from .._constraints import RANDOM_STATE, Bool, HasMethod, Int, OneOf
 from .._delegation import WrappingEstimator, fit_clone
 from .._predictions import ClassPredictions, TargetPredictions, if_offered
 from ..base import Domain, TransferTags
 from ._base import SourceWeightsMixin
-from ._boosting import Ensemble, boost, r2_losses, vote_start, weighted_median, weighted_votes
+from ._boosting_rounds import (
+    Ensemble,
+    boost,
+    r2_losses,
+    vote_start,
+    weighted_median,
+    weighted_votes,
+)
+from ._draws import draw_rows, seeded_clone
 
 __all__ = [
     "LOSS",
@@ -29,10 +37,6 @@ __all__ = [
     "BoostedEstimator",
     "BoostedRegressor",
     "BoostingRows",
-    "deal_folds",
-    "draw_rows",
-    "fixed_order",
-    "seeded_clone",
 ]
 
 VOTE = OneOf("auto", "last_half", "all")
@@ -404,93 +408,3 @@ class BoostedRegressor(RegressorMixin, TargetPredictions, BoostedEstimator):
         y : ndarray of shape (n_samples,)
         """
         yield from self._staged_combined(X)
-
-
-def seeded_clone(estimator, rng):
-    """Clone an estimator and give each of its ``random_state`` parameters a fresh seed.
-
-    Parameters
-    ----------
-    estimator : estimator object
-        Left as it is.
-    rng : numpy.random.RandomState
-        Drawn from once for each such parameter.
-
-    Returns
-    -------
-    seeded : estimator object
-    """
-    seeded = clone(estimator)
-    seeds = {
-        name: rng.randint(np.iinfo(np.int32).max)
-        for name in sorted(seeded.get_params(deep=True))
-        if name == "random_state" or name.endswith("__random_state")
-    }
-    return seeded.set_params(**seeds) if seeds else seeded
-
-
-def deal_folds(y, n_folds, rng):
-    """Deal rows out to folds of equal sizes, in each of which all labels are represented.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n,)
-        Classes or numbers, by which the shuffled rows are sorted before they are dealt out.
-    n_folds : int
-        The number of folds; as many as there are rows if these are fewer.
-    rng : numpy.random.RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    fold : ndarray of shape (n,), int
-        Each row's fold.
-    """
-    shuffled = rng.permutation(len(y))
-    fold = np.empty(len(y), dtype=int)
-    fold[shuffled[np.argsort(y[shuffled], kind="stable")]] = np.arange(len(y)) % n_folds
-    return fold
-
-
-def fixed_order(X, y):
-    """Return an order of rows that depends on the rows and not on how they were given.
-
-    Parameters
-    ----------
-    X : ndarray or sparse array of shape (n, n_features)
-        Rows; NaN counts as 0.
-    y : ndarray of shape (n,)
-        Labels, which decide between equal rows.
-
-    Returns
-    -------
-    order : ndarray of shape (n,), int
-        Along an arbitrary but fixed direction.
-    """
-    return np.lexsort((y, positions(X)))
-
-
-def draw_rows(weights, y, rng):
-    """Draw as many rows as there are, with replacement and by weight.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n,)
-        Non-negative weights.
-    y : ndarray of shape (n,) or None
-        Classes: one row of each is drawn first, so that no class is lost.
-    rng : numpy.random.RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    rows : ndarray of shape (n,), int
-    """
-    rows = rng.choice(len(weights), size=len(weights), p=weights / weights.sum())
-    if y is not None:
-        for k, label in enumerate(np.unique(y)):
-            members = np.flatnonzero(y == label)
-            share = weights[members]
-            share = share / share.sum() if share.sum() > 0 else None
-            rows[k] = rng.choice(members, p=share)
-    return rows
