@@ -14,19 +14,15 @@ from .lsif import (
     ulsif_weights as ulsif_weights,
 )
 from .mtlf import MTLF as MTLF, MTLFRegressor as MTLFRegressor
-from .multi_source import (
-    MultiSourceTrAdaBoost as MultiSourceTrAdaBoost,
-    TaskTrAdaBoost as TaskTrAdaBoost,
-)
+from .multi_source_tradaboost import MultiSourceTrAdaBoost as MultiSourceTrAdaBoost
 from .nearest_neighbors import (
     NearestNeighborWeighting as NearestNeighborWeighting,
     nearest_neighbor_weights as nearest_neighbor_weights,
 )
-from .resampling import (
-    TrBagging as TrBagging,
-    TrMultiBoosting as TrMultiBoosting,
-    TrResampling as TrResampling,
-)
+from .task_tradaboost import TaskTrAdaBoost as TaskTrAdaBoost
+from .tr_bagging import TrBagging as TrBagging
+from .tr_multi_boosting import TrMultiBoosting as TrMultiBoosting
+from .tr_resampling import TrResampling as TrResampling
 from .tradaboost import TrAdaBoost as TrAdaBoost
 from .tradaboost_r2 import (
     TrAdaBoostR2 as TrAdaBoostR2,

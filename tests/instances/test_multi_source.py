@@ -24,7 +24,8 @@ from skdtl import (
     TrAdaBoost,
     stack,
 )
-from skdtl.instances.multi_source import boost_candidates, least_error
+from skdtl.instances._multi_source import least_error
+from skdtl.instances.task_tradaboost import boost_candidates
 
 STUMP = DecisionTreeClassifier(max_depth=1, random_state=0)
 DEPTH_2 = DecisionTreeClassifier(max_depth=2, random_state=0)

@@ -26,9 +26,10 @@ from skdtl import (
     TrResampling,
     stack,
 )
-from skdtl.instances import resampling
+from skdtl.instances import tr_bagging
 from skdtl.instances._draws import deal_folds, draw_rows, fixed_order
-from skdtl.instances.resampling import committee_sizes, trbagging_update, wagged
+from skdtl.instances.tr_bagging import trbagging_update
+from skdtl.instances.tr_multi_boosting import committee_sizes, wagged
 
 from ..shifts import concepts, three_classes
 
@@ -206,7 +207,7 @@ def test_one_committee_is_resampling():
 
 def test_bagging_that_forgives_the_source_is_bagging_of_both(monkeypatch):
     Xs, ys, Xt, yt, X_test, _, _ = concepts(0, 100, 40, noise=0.1)
-    monkeypatch.setattr(resampling, "source_factor", lambda n_source, n_rounds: 1.0)
+    monkeypatch.setattr(tr_bagging, "source_factor", lambda n_source, n_rounds: 1.0)
     options = {"n_estimators": 6, "random_state": 0, "initial_weights": "uniform"}
     model = TrBagging(BAYES, **options).fit(Xs, ys, Xt, yt)
     np.testing.assert_allclose(model.source_weights_path_, 1)

@@ -1,8 +1,12 @@
+"""Helpers for those who work with all estimators at once."""
+
 from __future__ import annotations
 
 from inspect import isclass
 
-from .._lazy import MissingExtraError
+from ._lazy import MissingExtraError
+
+__all__ = ["all_estimators"]
 
 
 def all_estimators() -> list[tuple[str, type]]:
