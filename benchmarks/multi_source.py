@@ -67,7 +67,7 @@ CPU milliseconds, median of 5 fits in turn in one process.
   with 20 labelled rows and logistic regression, 1 to 8 sources took MultiSourceTrAdaBoost from 67.6
   to 73.2, TaskTrAdaBoost from 55.7 to 78.5 and pooled TrAdaBoost from 66.5 to 70.4, but source-only
   from 52.4 to 85.0. Trees of depth 1 gained little from more sources in either design.
-* fit_target takes 13 to 57 times less CPU than the fit that it replaces: the more rows the sources
+* fit_target takes 12 to 58 times less CPU than the fit that it replaces: the more rows the sources
   have, the larger the ratio, since it never sees them. The fits of the other two methods are cheap
   here because a learner without error on the 20 target rows ends them, mostly in the first round;
   phase I of TaskTrAdaBoost runs up to 20 rounds for each source.
