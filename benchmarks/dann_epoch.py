@@ -14,71 +14,62 @@ means over the last epoch.
 
 import math
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import torch
+from _bare_loops import (
+    BATCH_SIZE,
+    LR,
+    N_FEATURES,
+    N_ROWS,
+    WIDTH,
+    Reverse,
+    backbone,
+    domain_loss,
+    mlp,
+    sliced,
+)
 from _harness import Benchmark, Draw, Method, Task, ratio, table
 from torch import nn
 from torch.nn import functional as F
 
 from skdtl import DANN
 
-N_ROWS, N_FEATURES, WIDTH, BATCH_SIZE, N_EPOCHS = 10_000, 50, 100, 128, 3
-LR = 1e-3
+N_EPOCHS = 3
 VALUES = ("loss", "task", "domain", "accuracy")
-
-
-class Reverse(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, lam):
-        ctx.lam = lam
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return -ctx.lam * gradient, None
 
 
 def bare_loop(draw, optimizer):
     """Train DANN by hand; return the losses of the last epoch."""
     torch.manual_seed(0)
     Xs, ys, Xt = (torch.as_tensor(part) for part in (draw.Xs, draw.ys, draw.Xt))
-    backbone = nn.Sequential(
-        nn.Linear(N_FEATURES, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU()
-    )
-    head = nn.Linear(WIDTH, 2)
-    discriminator = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1))
-    parameters = [p for m in (backbone, head, discriminator) for p in m.parameters()]
+    layers, head = backbone(N_FEATURES, WIDTH, WIDTH), nn.Linear(WIDTH, 2)
+    discriminator = mlp(WIDTH, WIDTH, 1)
+    parameters = [p for m in (layers, head, discriminator) for p in m.parameters()]
     if optimizer == "adam":
         optimiser = torch.optim.Adam(parameters, lr=LR, fused=True)
     else:
         optimiser = torch.optim.SGD(parameters, lr=LR, momentum=0.9, fused=True)
-    n_batches = math.ceil(N_ROWS / BATCH_SIZE)
-    edges = [i * N_ROWS // n_batches for i in range(n_batches + 1)]
+    edges = list(sliced(N_ROWS))
     step = 0
     for _ in range(N_EPOCHS):
         order_s, order_t = torch.randperm(N_ROWS), torch.randperm(N_ROWS)
         shuffled_s, shuffled_y, shuffled_t = Xs[order_s], ys[order_s], Xt[order_t]
         losses = []
-        for a, b in pairwise(edges):
-            p = step / (N_EPOCHS * n_batches)
+        for a, b in edges:
+            p = step / (N_EPOCHS * len(edges))
             step += 1
             lam = 2 / (1 + math.exp(-10 * p)) - 1
             for group in optimiser.param_groups:
                 group["lr"] = LR * (1 + 10 * p) ** -0.75
             optimiser.zero_grad()
-            features = backbone(torch.cat([shuffled_s[a:b], shuffled_t[a:b]]))
+            features = layers(torch.cat([shuffled_s[a:b], shuffled_t[a:b]]))
             task = F.cross_entropy(head(features)[: b - a], shuffled_y[a:b])
-            logits = discriminator(Reverse.apply(features, lam))[:, 0]
-            source, target = logits.split(b - a)
-            domain = F.softplus(-source).mean() + F.softplus(target).mean()
-            with torch.no_grad():
-                accuracy = ((source > 0).float().mean() + (target <= 0).float().mean()) / 2
+            domain, values = domain_loss(discriminator(Reverse.apply(features, lam))[:, 0], b - a)
             loss = task + domain
             loss.backward()
             optimiser.step()
-            losses.append((loss.item(), task.item(), domain.item(), accuracy.item()))
+            losses.append([loss.item(), task.item(), *(value.item() for value in values)])
     return np.mean(losses, axis=0)
 
 

@@ -8,6 +8,7 @@ from .fits import (
     balanced_accuracy,
     labelled,
     of_each_class,
+    of_peer,
     on_both,
     on_source,
     on_target,
@@ -18,7 +19,7 @@ from .fits import (
     unlabelled,
     with_equal_weights,
 )
-from .lines import Lines
-from .running import cpu
+from .lines import Lines, key_of
+from .running import memory
 from .tables import NOTHING, mean, mean_and_deviation, mean_and_error, percent, ratio, table
 from .tasks import Method, Task

@@ -54,7 +54,10 @@ class Benchmark:
         self.path = Path(path)
         self.name = self.path.stem
         self.text = page
+        tasks = list(tasks)
         self.tasks = {task.name: task for task in tasks}
+        if len(self.tasks) < len(tasks):
+            raise ValueError("two tasks have the same name")
         self.tables = tables
         self.pictures = pictures or {}
         self.packages = packages

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +16,20 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, root_mean_s
 
 class Failed(Exception):
     """A fit that fails is a result where its method says so by this error."""
+
+
+def of_peer(fit):
+    """Let another library's method fail, as a result, and print nothing."""
+
+    def run(model, draw):
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                return fit(model, draw)
+        except Exception as error:
+            words = (str(error).splitlines() or [""])[-1]
+            raise Failed(f"{type(error).__name__}: {words[:200]}") from error
+
+    return run
 
 
 @dataclass

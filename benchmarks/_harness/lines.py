@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,7 @@ class Lines:
 
     A fit is a dict: task, method, seed or turn, class, parameters, scores, seconds (CPU time of the
     fit), and where they apply warnings (their categories), error (a fit that failed has no scores),
-    and what a process of its own tells: wall, memory, scoring. `versions` of a fit are those of the
-    run that made it.
+    and what a process of its own tells: wall, memory, scoring.
 
     Parameters
     ----------
@@ -25,7 +25,8 @@ class Lines:
 
     def __init__(self, path=None):
         self.path = None if path is None else Path(path)
-        self._fits, self._versions, self._current = {}, {}, None
+        self._fits = defaultdict(dict)  # of a task and method, by repetition: versions and fit
+        self._last = None  # the versions that this run has noted
         if self.path is not None and self.path.exists():
             versions = None
             for text in self.path.read_text(encoding="utf-8").splitlines():
@@ -36,64 +37,65 @@ class Lines:
                     self._put(line, versions)
 
     def __len__(self):
-        return len(self._fits)
+        return sum(map(len, self._fits.values()))
 
     def __iter__(self):
-        return iter(self._fits.values())
+        return (fit for fits in self._fits.values() for _, fit in fits.values())
 
     def _put(self, fit, versions):
-        key = key_of(fit)
-        self._fits[key], self._versions[key] = fit, versions
+        task, method, repetition = key_of(fit)
+        self._fits[task, method][repetition] = versions, fit
 
     def add(self, fit, versions):
         """Note a fit, and append it to the file."""
         self._put(fit, versions)
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:
-                if versions != self._current:
+                if versions != self._last:
                     file.write(_text({"versions": versions}))
-                    self._current = versions
+                    self._last = versions
                 file.write(_text(fit))
 
     def drop(self, keys):
         """Forget some fits; the file still has them until it is written anew."""
-        for key in keys:
-            self._fits.pop(key, None)
-            self._versions.pop(key, None)
+        for task, method, repetition in keys:
+            self._fits[task, method].pop(repetition, None)
 
     def write(self, keys):
         """Write the file anew: fits in the order of keys, those that are not in it last."""
         order = {key: k for k, key in enumerate(keys)}
         runs = []
-        for key in sorted(self._fits, key=lambda key: order.get(key, len(order))):
-            versions = self._versions[key]
-            group = next((fits for known, fits in runs if known == versions), None)
-            if group is None:
-                runs.append((versions, group := []))
-            group.append(self._fits[key])
-        text = "".join(
-            _text({"versions": versions}) + "".join(map(_text, fits)) for versions, fits in runs
-        )
+        for fit in sorted(self, key=lambda fit: order.get(key_of(fit), len(order))):
+            task, method, repetition = key_of(fit)
+            versions, _ = self._fits[task, method][repetition]
+            fits = next((fits for known, fits in runs if known == versions), None)
+            if fits is None:
+                runs.append((versions, fits := []))
+            fits.append(fit)
         temporary = self.path.with_suffix(".new")
-        temporary.write_text(text, encoding="utf-8")
+        with temporary.open("w", encoding="utf-8") as file:
+            for versions, fits in runs:
+                file.writelines(map(_text, [{"versions": versions}, *fits]))
         os.replace(temporary, self.path)
+        self._last = None
 
     def get(self, task, method, repetition=0):
         """Return a fit, or None."""
-        return self._fits.get((task, method, repetition))
+        return self._fits[task, method].get(repetition, (None, None))[1]
 
     def of(self, task, method) -> list[dict]:
         """Return the fits of a method on a task, by repetition."""
-        found = [key for key in self._fits if key[:2] == (task, method)]
-        return [self._fits[key] for key in sorted(found)]
+        fits = self._fits[task, method]
+        return [fits[repetition][1] for repetition in sorted(fits)]
 
     def scores(self, task, method, name=None) -> np.ndarray:
         """Return a score by repetition, the first one without a name; NaN where the fit failed."""
         found = []
         for fit in self.of(task, method):
-            scores = fit.get("scores") or {}
-            value = scores.get(name) if name else next(iter(scores.values()), None)
-            found.append(np.nan if value is None else value)
+            scores = fit.get("scores", {})
+            wanted = name or next(iter(scores), None)
+            if "error" in fit or wanted in scores:
+                found.append(scores.get(wanted))
         return np.array(found, dtype=float)
 
     def seconds(self, task, method) -> np.ndarray:
@@ -103,9 +105,10 @@ class Lines:
     def versions(self) -> list[dict]:
         """Return the versions of all runs whose fits are here."""
         found = []
-        for versions in self._versions.values():
-            if versions not in found:
-                found.append(versions)
+        for fits in self._fits.values():
+            for versions, _ in fits.values():
+                if versions not in found:
+                    found.append(versions)
         return found
 
 

@@ -130,9 +130,9 @@ def fit(script, task, name, repetition, packages=(), *, warm_up=False) -> dict:
 
 
 def _measured(task, method, seed, draw):
-    times, memory = [], {}
+    times, held = [], {}
     if task.isolated:
-        memory["before"] = resident()
+        held["before"] = memory()
         forget_peak()
     started = time.perf_counter()
     while not times or (len(times) < task.least_of and sum(times) < ENOUGH):
@@ -140,14 +140,14 @@ def _measured(task, method, seed, draw):
             lambda: method.fit(method.prototype(task.setting, seed), draw), task.loops
         )
         if task.isolated and not times:
-            wall, memory["peak"] = time.perf_counter() - started, peak()
+            wall, held["peak"] = time.perf_counter() - started, peak()
             forget_peak()
         times.append(seconds)
     seconds, scores = cpu(lambda: task.score(model, draw))
     figures = {} if method.figures is None else method.figures(model, draw)
     costs = {"seconds": _rounded(min(times))}
     if task.isolated:
-        costs |= {"wall": _rounded(wall), "memory": memory}
+        costs |= {"wall": _rounded(wall), "memory": held}
         costs["scoring"] = {"seconds": _rounded(seconds), "peak": peak()}
     return {"scores": {key: _plain(value) for key, value in {**scores, **figures}.items()}, **costs}
 
@@ -186,23 +186,19 @@ def _one_thread():
     return threadpool_limits(1)
 
 
-def _status(key):
+def memory(key="VmRSS") -> int:
+    """Return what Linux tells of the memory of this process, by default all of it, in bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(key):
             return 1024 * int(line.split()[1])
     raise KeyError(key)
 
 
-def resident():
-    """Return the memory of this process in bytes. Needs Linux, as the two below."""
-    return _status("VmRSS")
-
-
-def peak():
+def peak() -> int:
     """Return the largest memory of this process since it was forgotten last."""
-    return _status("VmHWM")
+    return memory("VmHWM")
 
 
-def forget_peak():
+def forget_peak() -> None:
     """Count the largest memory from now on."""
     Path("/proc/self/clear_refs").write_text("5")
