@@ -10,12 +10,14 @@ from sklearn.utils.extmath import row_norms
 
 __all__ = [
     "alike",
+    "all_rows_equal",
     "dense",
     "join_rows",
     "positions",
     "rounding",
     "spread_rows",
     "squared_distances",
+    "sum_of_squares",
 ]
 
 # Entries of a matrix of pairs that are looked at at a time: 32 MB in double precision.
@@ -97,12 +99,29 @@ def spread_rows(X, limit: int) -> np.ndarray:
     return np.sort(np.argsort(positions(X), kind="stable")[::every])
 
 
+def all_rows_equal(*parts) -> bool:
+    """Tell whether no column of rows that are in parts differs between any two of them."""
+    ends = [
+        [dense(end(axis=0)).ravel() for end in (part.min, part.max)]
+        for part in parts
+        if part.shape[0]
+    ]
+    lows, highs = np.moveaxis(np.array(ends), 1, 0)
+    return not np.any(lows.min(axis=0) < highs.max(axis=0))
+
+
 def rounding(n: int) -> float:
     """Return the error that a sum of n terms may have, as a share of the sum of their magnitudes.
 
     What is no larger than this times the norms that a sum went through may be nothing.
     """
     return (n + 8) * float(np.finfo(np.float64).eps)
+
+
+def sum_of_squares(X) -> float:
+    """Return the sum of the squared entries of a dense or sparse array."""
+    entries = X.data if sp.issparse(X) else X.ravel()
+    return float(entries @ entries)
 
 
 def squared_distances(X, Y=None) -> np.ndarray:

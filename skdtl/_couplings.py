@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics.pairwise import euclidean_distances, pairwise_distances
+from sklearn.metrics.pairwise import pairwise_distances
+
+from ._arrays import rounding, squared_distances
 
 METRICS = ("sqeuclidean", "euclidean", "cityblock", "cosine")
 
@@ -64,10 +66,14 @@ def cost_matrix(Xs, Xt, metric: str | Callable = "sqeuclidean") -> np.ndarray:
             )
     else:
         Xs, Xt = Xs.astype(np.float64, copy=False), Xt.astype(np.float64, copy=False)
-        if metric == "sqeuclidean":
-            cost = euclidean_distances(Xs, Xt, squared=True)
+        if metric in ("sqeuclidean", "euclidean"):
+            cost = squared_distances(Xs, Xt)
+            if metric == "euclidean":
+                np.sqrt(cost, out=cost)
         else:
             cost = pairwise_distances(Xs, Xt, metric=metric)
+        if metric == "cosine":  # one less a product, of rows that may point the same way
+            cost[cost <= rounding(Xs.shape[1])] = 0
     if not np.isfinite(cost.sum()):  # the sum needs no array of booleans as large as the costs
         raise ValueError(f"The metric {metric!r} has values that are infinite or not a number.")
     return cost

@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing, check_array, check_random_state
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
-from .._arrays import dense, join_rows
+from .._arrays import dense, join_rows, rounding
 from .._constraints import Int
 from .._labels import is_missing_label, label_column, tidy_labels
 from ..discrepancy import mmd2, proxy_a_distance
@@ -67,19 +67,21 @@ def joint_projection(Xs, Xt, n_components=2):
     if scipy.sparse.issparse(X) and d <= n:
         X = X.toarray()
     mean = X.T @ weights
+    # What the error of the mean looks like, squared where it is taken off the rows themselves.
+    error = mean @ mean * rounding(n) ** (1 if scipy.sparse.issparse(X) else 2)
     if not scipy.sparse.issparse(X):
         X, mean = X - mean, np.zeros(d)
     # From here on X - mean is centred; of sparse rows it is never formed.
     roots = np.sqrt(weights)
     if d <= n:
         scatter = (X.T * weights) @ X
-        values, V = _leading_eigenvectors(scatter, n_components)
+        values, V = _leading_eigenvectors(scatter, n_components, error)
     else:
         # The eigenvectors are combinations of the rows: n unknowns instead of d.
         products, along = X @ X.T, X @ mean
         products = dense(products) - along[:, None] - along + mean @ mean
         scatter = roots[:, None] * products * roots
-        values, U = _leading_eigenvectors(scatter, n_components)
+        values, U = _leading_eigenvectors(scatter, n_components, error)
         # The rows' mean needs no subtraction here: U is orthogonal to the roots of the weights.
         V = X.T @ (roots[:, None] * U)
         V /= np.where(values > 0, np.sqrt(values), 1)
@@ -88,14 +90,14 @@ def joint_projection(Xs, Xt, n_components=2):
     return P[:n_s], P[n_s:], values / total if total > 0 else values
 
 
-def _leading_eigenvectors(S, k: int):
+def _leading_eigenvectors(S, k: int, error: float):
     """Return the k largest eigenvalues of a scatter matrix and their vectors.
 
-    An eigenvalue that is nothing but rounding error is zero.
+    An eigenvalue that is nothing but rounding error, up to `error` at least, is zero.
     """
     values, vectors = scipy.linalg.eigh(S, subset_by_index=[len(S) - k, len(S) - 1])
     values, vectors = values[::-1], vectors[:, ::-1]
-    tiny = len(S) * np.finfo(float).eps * max(np.trace(S), 0)
+    tiny = len(S) * np.finfo(float).eps * max(np.trace(S), 0) + error
     return np.where(values > tiny, values, 0.0), vectors
 
 

@@ -15,7 +15,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import check_array, check_random_state, gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from .._arrays import join_rows, positions, spread_rows
+from .._arrays import join_rows, positions, rounding, spread_rows
 from .._constraints import RANDOM_STATE, HasMethod, Int, OneOf, Real, check_params
 from ..base import Domain, TransferTags
 from ..kernels import kernel_gamma
@@ -80,12 +80,18 @@ def column_moments(X, weights=None):
     Returns
     -------
     mean, variance : ndarray of shape (n_features,)
+        A variance that is the rounding error of the mean is 0.
     """
     if sp.issparse(X):
         weights = None if weights is None else weights.astype(X.dtype)
-        return mean_variance_axis(sp.csr_matrix(X), axis=0, weights=weights)
-    mean = np.average(X, axis=0, weights=weights)
-    return mean, np.average((X - mean) ** 2, axis=0, weights=weights)
+        mean, variance = mean_variance_axis(sp.csr_matrix(X), axis=0, weights=weights)
+    else:
+        # In double precision: in single precision the sum of many rows has few digits.
+        X = X.astype(np.float64, copy=False)
+        mean = np.average(X, axis=0, weights=weights)
+        variance = np.average((X - mean) ** 2, axis=0, weights=weights)
+    variance[variance <= (rounding(X.shape[0]) * mean) ** 2] = 0
+    return mean, variance
 
 
 def discriminator_ratio(Xs, Xt, *, feature_weights=None, alpha=0.1, C=1.0, n_folds=5):

@@ -361,11 +361,14 @@ def vote_factors(weights, initial):
     return np.where(weights > 0, np.maximum(1 + weights - initial, 0), 0)
 
 
-def mean_like_distance(Z, pairs):
-    """Return the root of the mean squared distance of like pairs; of all where these coincide."""
+def mean_like_distance(Z, pairs, error=0.0):
+    """Return the root of the mean squared distance of like pairs; of all where these coincide.
+
+    What is no larger than `error` is the squared distance of rows that coincide.
+    """
     squares = ((Z[pairs.first] - Z[pairs.second]) ** 2).sum(axis=1)
     for some in (squares[pairs.like], squares):
-        if some.size and some.mean() > 0:
+        if some.size and some.mean() > error:
             return np.sqrt(some.mean())
     return 1.0
 

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
+from .._arrays import rounding
 from .._constraints import HasMethod, Int, Real
 from ..base import Domain, TransferTags
 from ._base import InstanceWeighter
@@ -53,7 +54,10 @@ def feature_agreement(Xs, source_classes, source_weights, Xt, target_classes, ga
         source_mean, source_variance = column_moments(Xs, in_source)
         target_mean, target_variance = column_moments(Xt, in_target)
         share = in_target.sum()
-        shift += share * (source_mean - target_mean) ** 2
+        difference = source_mean - target_mean
+        error = rounding(max(Xs.shape[0], Xt.shape[0]))
+        difference[abs(difference) <= error * (abs(source_mean) + abs(target_mean))] = 0
+        shift += share * difference**2
         variances += share * (source_variance + target_variance) / 2
         total += share
     if total == 0:

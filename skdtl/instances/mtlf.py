@@ -10,7 +10,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
-from .._arrays import dense, join_rows
+from .._arrays import dense, join_rows, rounding, sum_of_squares
 from .._constraints import RANDOM_STATE, Int, OneOf, Real
 from .._predictions import ClassPredictions, TargetPredictions
 from ..base import Domain, DomainTransformerMixin, TransferEstimator, TransferTags
@@ -84,7 +84,8 @@ class _MetricTransfer(SourceWeightsMixin, DomainTransformerMixin, TransferEstima
         anchors = np.arange(n_source if labelled is not None else 0, len(Z))
         alike = self._alike(y, anchors)
         pairs = neighbour_pairs(Z, anchors, alike, self.n_pairs)
-        unit = mean_like_distance(Z, pairs)
+        error = rounding(X.shape[1]) ** 2 * sum_of_squares(X) / X.shape[0]
+        unit = mean_like_distance(Z, pairs, error)
         held_at = initial
         if labelled is not None and self.learn != "metric" and self.gamma > 0:
             excess = crowding(Z / unit, n_source, alike, self.margin) - 1

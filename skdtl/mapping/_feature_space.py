@@ -24,7 +24,7 @@ import scipy.linalg
 import scipy.sparse
 from sklearn.utils import gen_batches
 
-from .._arrays import dense, join_rows
+from .._arrays import all_rows_equal, dense, join_rows, rounding, sum_of_squares
 from ._eigen import column_signs, leading_eigenvectors
 
 __all__ = [
@@ -93,10 +93,10 @@ def transfer_components(
     n_iter : int
         Rounds of the eigensolver.
     """
-    rounding = len(K) * np.finfo(K.dtype).eps * abs(K.diagonal()).max()
+    error = len(K) * np.finfo(K.dtype).eps * abs(K.diagonal()).max()
     # The first row tells rows apart in most cases, at next to no cost.
-    if np.ptp(K[0]) <= rounding and np.ptp(K, axis=0).max() <= rounding:
-        return np.empty(0), np.empty((len(K), 0)), 1  # H K is nothing but rounding error
+    if np.ptp(K[0]) <= error and np.ptp(K, axis=0).max() <= error:
+        return _no_components(len(K))  # H K is nothing but rounding error
     scale = np.ones((1, 1)) if penalty is None else _inverse_root(penalty)
 
     def product(V):
@@ -147,14 +147,19 @@ class KernelSpace:
     ----------
     K : ndarray of shape (n, n)
         Kernel matrix of all rows.
+    constant : bool, default=False
+        Whether all rows are equal, which a kernel's rounding may hide.
     """
 
-    def __init__(self, K):
+    def __init__(self, K, constant=False):
         self.K = K
+        self.constant = constant
         self.n_rows = len(K)
 
     def components(self, E, n_components, mu=1.0, **options):
         """Return `transfer_components` of these rows: eigenvalues, W of shape (n, m), rounds."""
+        if self.constant:
+            return _no_components(self.n_rows)
         return transfer_components(self.K, E, n_components, mu, **options)
 
     @property
@@ -183,13 +188,25 @@ class FeatureSpace:
     mixing : ndarray of shape (n_mapped, n_features), default=None
         The features are those of `feature_map` times this matrix. Where a product with few columns
         is wanted it is applied to the columns, which is cheaper than to the rows.
+    error : float, default=0.0
+        The error that the rows come with, as a share of their lengths.
+    constant : bool, default=None
+        Whether all rows are equal, but for this error. None means that the rows tell.
     """
 
-    def __init__(self, parts, feature_map=None, mixing=None):
+    def __init__(self, parts, feature_map=None, mixing=None, *, error=0.0, constant=None):
         self.parts = tuple(parts)
         self.feature_map = feature_map
         self.mixing = mixing
+        self.error = error
+        if constant is not None:
+            self.constant = constant
         self.n_rows = sum(part.shape[0] for part in self.parts)
+
+    @cached_property
+    def constant(self):
+        """Whether all rows are equal."""
+        return all_rows_equal(*self.parts)
 
     @cached_property
     def n_features(self):
@@ -222,43 +239,55 @@ class FeatureSpace:
             return part.shape[0]  # they stay sparse: nothing is gained by cutting them
         return max(1, BLOCK_SIZE // self.n_features)
 
-    @cached_property
+    @property
     def moments(self):
         """Xᵀ X and Xᵀ H X, each of shape (n_features, n_features)."""
+        return self._moments[:2]
+
+    @property
+    def noise(self):
+        """What of the trace of Xᵀ H X, or of a part of it, may be rounding error."""
+        return self._moments[2]
+
+    @cached_property
+    def _moments(self):
         # Sums about a point amid the rows: as a difference of large sums they would be noise.
-        d = self.n_features
-        about, shift, scatter = None, np.zeros(d), np.zeros((d, d))
-        for _, block in self.blocks():
-            if scipy.sparse.issparse(block):
-                # Centring would fill the rows.
-                about = np.zeros(d)
-                scatter += (block.T @ block).toarray()
-            else:
-                if about is None:
+        # Centring would fill sparse rows.
+        d, mixed_squares = self.n_features, 0.0
+        sparse = self.feature_map is self.mixing is None and any(
+            scipy.sparse.issparse(part) for part in self.parts
+        )
+        about, shift, scatter = np.zeros(d), np.zeros(d), np.zeros((d, d))
+        for rows, block in self.blocks(mixed=False):
+            if self.mixing is not None:
+                mixed_squares += sum_of_squares(block)
+                block = block @ self.mixing
+            if not sparse:
+                if rows.start == 0:
                     about = block.mean(axis=0)
                 block = block - about
-                scatter += block.T @ block
+            scatter += dense(block.T @ block)
             shift += np.asarray(block.sum(axis=0)).ravel()
         n, shift = self.n_rows, shift / self.n_rows
         scatter -= n * np.outer(shift, shift)
         mean = about + shift
         gram = scatter + n * np.outer(mean, mean)
-        # What equal rows leave: the rounding error of their mean, squared if they were centred.
-        error = (n * np.finfo(float).eps) ** (2 if about is not None and about.any() else 1)
-        if np.trace(scatter) <= error * np.trace(gram):
+        # What equal rows leave: the rounding error of their mean, squared if they were centred,
+        # the one that they came with, and that of sums with the mixing, whose entries may be large.
+        eps = np.finfo(float).eps
+        noise = ((n * eps) ** (2 if about.any() else 1) + self.error**2) * np.trace(gram)
+        if self.mixing is not None:
+            noise += len(self.mixing) * (eps * np.linalg.norm(self.mixing)) ** 2 * mixed_squares
+        if self.constant or np.trace(scatter) <= noise:
             scatter[:] = 0
-        return gram, scatter
+        return gram, scatter, noise
 
     @cached_property
     def mean_square(self):
         """The mean of the rows' squared lengths."""
         if self.narrow:
             return float(np.trace(self.moments[0])) / self.n_rows
-        squares = 0.0
-        for _, block in self.blocks():
-            entries = block.data if scipy.sparse.issparse(block) else block.ravel()
-            squares += float(entries @ entries)
-        return squares / self.n_rows
+        return sum(sum_of_squares(block) for _, block in self.blocks()) / self.n_rows
 
     def penalised_gram(self, penalty=None):
         """Return Xᵀ G^-1 X for the diagonal of G; None means ones."""
@@ -344,13 +373,12 @@ class FeatureSpace:
     ):
         """Solve `transfer_components` for K = X Xᵀ: eigenvalues, Xᵀ W, rounds."""
         E = _columns(E)
-        nothing = np.empty(0), np.empty((self.n_features, 0)), 1
         if self.narrow or (neighbours is not None and self.n_features <= self.n_rows):
             # The eigenvectors lie in the column space of G^-1/2 X. In its orthonormal basis
             # G^-1/2 X U s^-1, with Xᵀ G^-1 X = U s² Uᵀ, the problem has only n_features unknowns.
             scatter = self.moments[1]
             if not scatter.any():
-                return nothing
+                return _no_components(self.n_features)
             B = self._unpenalised_unknowns if penalty is None else self._unknowns(penalty)
             if labels is not None:
                 sums = self.sums(_centred(labels))
@@ -362,8 +390,8 @@ class FeatureSpace:
             )
             components = B @ V
             return values, components * column_signs(components), n_iter
-        if self._all_alike():
-            return nothing
+        if self.constant or self._rounded_away():
+            return _no_components(self.n_features)
         if neighbours is not None:
             # More features than rows: K is smaller than X.
             X = join_rows(*(block for _, block in self.blocks()))
@@ -396,14 +424,14 @@ class FeatureSpace:
             components = self.sums(scale * W)
         return values, components * column_signs(components), n_iter
 
-    def _all_alike(self):
-        """Tell whether no feature differs between rows."""
-        ranges = [
-            [dense(end(axis=0)).ravel() for end in (block.min, block.max)]
-            for _, block in self.blocks(mixed=False)
-        ]
-        lows, highs = np.moveaxis(np.array(ranges), 1, 0)
-        return not np.any(lows.min(axis=0) < highs.max(axis=0))
+    def _rounded_away(self):
+        """Tell whether the feature map leaves nothing but rounding error between rows."""
+        if self.feature_map is None:
+            return False
+        ends = [(block.min(axis=0), block.max(axis=0)) for _, block in self.blocks(mixed=False)]
+        lows, highs = (np.array(side) for side in zip(*ends))
+        ranges = highs.max(axis=0) - lows.min(axis=0)
+        return ranges.max() <= rounding(self.parts[0].shape[1]) * max(highs.max(), -lows.min())
 
     def coefficients(self, components, values, E, mu=1.0, penalty=None):
         """Return W, of shape (n, m), for components Xᵀ W and eigenvalues of `components`.
@@ -435,6 +463,10 @@ class FeatureSpace:
         for rows, block in self.blocks(mixed=False):
             mapped[rows] = block @ components
         return mapped
+
+
+def _no_components(n):
+    return np.empty(0), np.empty((n, 0)), 1
 
 
 def _columns(E):

@@ -13,7 +13,7 @@ from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.metaestimators import available_if
 
-from .._arrays import join_rows
+from .._arrays import all_rows_equal, join_rows
 from .._constraints import RANDOM_STATE, Callable, Int, OneOf, Real
 from .._mappers import InvertibleMapper, Mapper
 from .._parameters import DeclaredParameters, parameter
@@ -185,7 +185,7 @@ class KernelMapper(DeclaredParameters, Mapper):
         self.X_fit_ = join_rows(*parts)
         if not callable(self.kernel):
             self.gamma_ = kernel_gamma(self.X_fit_, self.kernel, self.gamma)
-        return KernelSpace(self._kernel_matrix(self.X_fit_))
+        return KernelSpace(self._kernel_matrix(self.X_fit_), all_rows_equal(self.X_fit_))
 
     def _fit_kernel_map(self, parts):
         """Fit the features that stand for the kernel."""

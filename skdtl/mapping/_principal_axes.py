@@ -10,7 +10,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator, svds
 from sklearn.decomposition import PCA
 
-from .._arrays import dense
+from .._arrays import dense, rounding, sum_of_squares
 from ..base import Domain
 from ._affine import row_mean
 from ._eigen import column_signs
@@ -41,13 +41,16 @@ def principal_axes(blocks, n_components: int) -> np.ndarray:
         return np.empty((d, 0))
     if any(scipy.sparse.issparse(X) for X in blocks) and m < min(n, d) - 1:
         scales, axes = _sparse_axes(blocks, n, d, m)
-        variances = scales**2
+        variances = scales**2 / (n - 1)
     else:
         # Centred in double precision before: PCA takes the mean off the sums of squares.
         X = np.concatenate([dense(X).astype(np.float64, copy=False) - row_mean(X) for X in blocks])
         pca = PCA(m, copy=False, svd_solver="covariance_eigh" if n >= d else "full").fit(X)
         variances, axes = pca.explained_variance_, pca.components_.T
-    axes = axes[:, variances > max(n, d) * np.finfo(float).eps * variances[0]]
+    # The rows have been rounded at their own lengths, far from their mean as it may be.
+    error = max(n, d) * np.finfo(float).eps * variances[0]
+    error += rounding(0) ** 2 * sum(map(sum_of_squares, blocks)) / (n - 1)
+    axes = axes[:, variances > error]
     return axes * column_signs(axes)
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.linalg
 
+from .._arrays import rounding
 from .._constraints import Bool, Real
 from .._mappers import InvertibleMapper, SourceMover
 from ..base import Domain
@@ -198,16 +199,19 @@ def coral_map(Xs, Xt, lam=1.0):
     A, inverse : ndarray of shape (q, q)
         The matrix and its inverse (for ``lam=0`` the same formula with the domains swapped).
     """
-    Xs, Xt = (X - row_mean(X) for X in (Xs, Xt))
+    means = row_mean(Xs), row_mean(Xt)
+    # The variance that the error of a mean looks like.
+    errors = [(rounding(len(X)) * np.linalg.norm(m)) ** 2 for X, m in zip((Xs, Xt), means)]
+    Xs, Xt = Xs - means[0], Xt - means[1]
     basis = None
     if Xs.shape[1] > len(Xs) + len(Xt):
         basis = scipy.linalg.qr(np.concatenate([Xs, Xt]).T, mode="economic")[0]
         Xs, Xt = Xs @ basis, Xt @ basis
     Cs, Ct = (X.T @ X / (len(X) - 1) for X in (Xs, Xt))
-    return basis, coral_matrix(Cs, Ct, lam), coral_matrix(Ct, Cs, lam)
+    return basis, coral_matrix(Cs, Ct, lam, errors), coral_matrix(Ct, Cs, lam, errors[::-1])
 
 
-def coral_matrix(Cs, Ct, lam=1.0):
+def coral_matrix(Cs, Ct, lam=1.0, errors=(0.0, 0.0)):
     """Compute (C_s + lam I)^-1/2 (C_t + lam I)^1/2.
 
     Parameters
@@ -217,6 +221,8 @@ def coral_matrix(Cs, Ct, lam=1.0):
     lam : float, default=1.0
         Added to the diagonals, 0 or more. With 0 the first root is a pseudo-inverse, and of the
         second matrix as many of the leading eigenvectors count as the smaller rank says.
+    errors : pair of float, default=(0.0, 0.0)
+        Up to which size an eigenvalue of either matrix may be rounding error.
 
     Returns
     -------
@@ -225,7 +231,10 @@ def coral_matrix(Cs, Ct, lam=1.0):
     (vs, Us), (vt, Ut) = (np.linalg.eigh(C) for C in (Cs, Ct))
     vs, vt = np.maximum(vs, 0), np.maximum(vt, 0)
     if lam == 0:
-        rank_s, rank_t = (np.sum(v > len(v) * np.finfo(float).eps * v[-1]) for v in (vs, vt))
+        rank_s, rank_t = (
+            max(1, np.sum(v > len(v) * np.finfo(float).eps * v[-1] + error))
+            for v, error in zip((vs, vt), errors)
+        )
         vs, Us = vs[-rank_s:], Us[:, -rank_s:]
         rank = min(rank_s, rank_t)
         vt, Ut = vt[-rank:], Ut[:, -rank:]

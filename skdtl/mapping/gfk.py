@@ -118,6 +118,9 @@ class GFK(InvertibleMapper):
     *Equal angles.* Where several angles are equal, their directions are
     determined up to a rotation only; the kernel is not concerned.
 
+    *Right angles.* A direction of one subspace that is orthogonal to all of the other may turn
+    either way, which is as short: of several kernels it is one, and rounding tells which.
+
     *Cost.* With d features and n rows in all, O(n d min(n, d)) time and O(d k) memory beyond
     a copy of the rows, plus d² for d < n. "sdm" adds O(k⁴) time for the k that it chooses. Sparse
     rows stay sparse: their leading directions are found by products with them. All is computed in

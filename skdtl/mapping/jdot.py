@@ -11,6 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from .._arrays import rounding
 from .._constraints import Int, Real
 from .._couplings import cost_matrix, import_pot, transport_plan
 from .._delegation import DelegatingEstimator
@@ -233,7 +234,7 @@ class JDOT(DelegatingEstimator):
             losses = class_losses(self.estimator_, X, self.classes_)
             return losses[:, y].T, losses[known, own].sum() / n_t
         predicted = np.asarray(self.estimator_.predict(X), dtype=np.float64).ravel()
-        unit = np.var(y) or 1.0
+        unit = _unit(y)
         of_own = ((own - predicted[known]) ** 2).sum() / (unit * n_t)
         return (y[:, None] - predicted) ** 2 / unit, of_own
 
@@ -241,7 +242,13 @@ class JDOT(DelegatingEstimator):
         """Return the losses of labels y where the target's label is known."""
         if is_classifier(self):
             return -np.log(_LEAST_PROBABILITY) * np.not_equal(y[:, None], own)
-        return (y[:, None] - own) ** 2 / (np.var(y) or 1.0)
+        return (y[:, None] - own) ** 2 / _unit(y)
+
+
+def _unit(y) -> float:
+    """Return the numbers' variance, and 1 where it is their mean's rounding error."""
+    variance = np.var(y)
+    return variance if variance > (rounding(len(y)) * np.mean(y)) ** 2 else 1.0
 
 
 def joint_transport(distances, losses, learn, reg_e=0.0, *, max_iter=100, tol=1e-6, name="JDOT"):

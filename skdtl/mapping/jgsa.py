@@ -10,7 +10,7 @@ import numpy as np
 import scipy.linalg
 from sklearn.neighbors import KNeighborsClassifier
 
-from .._arrays import dense, join_rows
+from .._arrays import all_rows_equal, dense, join_rows, rounding
 from .._constraints import Int, Real
 from .._parameters import parameter
 from ..base import Domain
@@ -410,6 +410,7 @@ class JGSA(PseudoLabelMapper, KernelMapper):
         n, moved = space.n_rows, self.kernel != "linear"
         basis: np.ndarray | None = None
         features: tuple = ()
+        error = 0.0
         if isinstance(space, KernelSpace):
             self.origin_ = space.K.mean(axis=0, dtype=np.float64)
             rows, basis = kernel_coordinates(space.K, centred=True)
@@ -426,8 +427,11 @@ class JGSA(PseudoLabelMapper, KernelMapper):
             origin = self.origin_ if moved else np.zeros(space.n_features)
         else:
             parts = [rows] if target is source else np.split(rows, [len(source)])
-            origin = np.zeros(rows.shape[1])
-        spaces = [FeatureSpace((part,), *features) for part in parts]
+            origin, error = np.zeros(rows.shape[1]), rounding(n)
+        spaces = [
+            FeatureSpace((part,), *features, error=error, constant=all_rows_equal(own))
+            for part, own in zip(parts, (source.X, target.X))
+        ]
         if not len(origin):
             raise self._nothing_varies(source, target)
         problem = self._problem(spaces[0], spaces[-1], source.y)
@@ -437,6 +441,8 @@ class JGSA(PseudoLabelMapper, KernelMapper):
         counts = np.bincount(ys, minlength=len(self.classes_))
         means = source.sums((ys[:, None] == np.arange(len(counts))) / counts)
         between = (means - (means @ (counts / len(ys)))[:, None]) * np.sqrt(counts)
+        if source.constant or np.vdot(between, between) <= source.noise:
+            between = np.zeros_like(between)
         within = source.moments[1] - between @ between.T
         scales = self.lam, self.mu, self.beta
         return CoupledProblem(within, between, target.moments[1], *scales)

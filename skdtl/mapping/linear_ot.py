@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._arrays import rounding
 from .._constraints import Real
 from .._couplings import import_pot
 from .._mappers import InvertibleMapper, SourceMover
@@ -181,11 +182,14 @@ def gaussian_transport(Xs, Xt, reg=1e-3, *, name="gaussian_transport"):
     Xs, Xt = Xs - source_mean, Xt - target_mean
     basis = None
     variance = (np.mean(Xs**2) + np.mean(Xt**2)) / 2
+    # The variance that the errors of the means look like.
+    error = rounding(max(len(Xs), len(Xt))) ** 2
+    error *= (np.mean(source_mean**2) + np.mean(target_mean**2)) / 2
     if len(Xs) + len(Xt) < Xs.shape[1]:
         basis = np.linalg.qr(np.concatenate([Xs, Xt]).T)[0]
         Xs, Xt = Xs @ basis, Xt @ basis
     r = Xs.shape[1]
-    if variance == 0:  # nothing varies: a translation
+    if variance <= error:  # nothing varies: a translation
         return source_mean, target_mean, np.eye(r), basis
     # The map does not depend on the unit; this one keeps the numbers near 1.
     Cs, Ct = (X.T @ X / (len(X) * variance) + reg * np.eye(r) for X in (Xs, Xt))

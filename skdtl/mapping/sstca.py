@@ -9,8 +9,9 @@ import numpy as np
 import scipy.sparse
 from sklearn.base import is_classifier
 from sklearn.neighbors import kneighbors_graph
+from sklearn.utils.extmath import row_norms
 
-from .._arrays import join_rows
+from .._arrays import join_rows, rounding
 from .._constraints import HasMethod, Int, Real
 from .._parameters import parameter
 from ..base import Domain
@@ -38,8 +39,12 @@ def neighbour_laplacian(X, n_neighbors=5):
     n = X.shape[0]
     if n == 1:
         return scipy.sparse.csr_array((1, 1))
-    graph = kneighbors_graph(X, min(n_neighbors, n - 1), mode="distance")
+    k = min(n_neighbors, n - 1)
+    graph = kneighbors_graph(X, k, mode="distance")
     squares = graph.data.astype(np.float64) ** 2
+    # As in `squared_distances`: between equal rows there may be a rounding error.
+    lengths = row_norms(X.astype(np.float64, copy=False), squared=True)
+    squares[squares <= rounding(X.shape[1]) * (np.repeat(lengths, k) + lengths[graph.indices])] = 0
     graph = scipy.sparse.csr_array(graph, dtype=np.float64)
     # Of rows that are all the same every distance is 0, and every weight 1.
     graph.data = np.exp(-squares / max(2 * squares.mean(), np.finfo(float).tiny))

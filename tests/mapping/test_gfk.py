@@ -92,7 +92,7 @@ def test_more_than_half_of_the_features(d, k):
         assert_allclose(factor @ factor.T, np.eye(d), atol=1e-12)
 
 
-@pytest.mark.parametrize("theta", [np.pi / 2, 1.0, 0.0301, 0.0299, 1e-3, 1e-5, 3e-7])
+@pytest.mark.parametrize("theta", [1.57, 1.0, 0.0301, 0.0299, 1e-3, 1e-5, 3e-7])
 def test_one_angle_in_closed_form(theta):
     Ps, Pt = np.array([[1.0], [0.0]]), np.array([[np.cos(theta)], [np.sin(theta)]])
     factor, angles = geodesic_flow_factor(Ps, Pt)
@@ -121,7 +121,7 @@ def test_small_angles_beside_large_ones():
     d, k = 20, 5
     for seed in range(3):
         rotation = np.linalg.qr(np.random.default_rng(seed).normal(size=(d, d)))[0]
-        theta = np.array([0.0, 1e-9, 1e-5, 0.3, np.pi / 2])
+        theta = np.array([0.0, 1e-9, 1e-5, 0.3, 1.5])
         Ps = np.eye(d, k)
         Pt = Ps * np.cos(theta)
         Pt[k : 2 * k] = np.diag(np.sin(theta))
@@ -134,6 +134,36 @@ def test_small_angles_beside_large_ones():
             P, Q = Ps[:, [i]], Pt[:, [i]]
             blocks += integral(P, Q) if angle > 1e-6 else (P + Q) @ (P + Q).T / 4
         assert_allclose(factor @ factor.T, rotation @ blocks @ rotation.T, atol=1e-10)
+
+
+@pytest.mark.parametrize("n_right", [1, 2])
+def test_at_a_right_angle_there_are_two_ways(n_right):
+    """Turning right or left is as short: rounding decides, and either kernel is one."""
+    d, k = 9, 3
+    rng = np.random.default_rng(0)
+    rotation = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    theta = np.where(np.arange(k) < k - n_right, 0.4, np.pi / 2)
+    Ps = np.eye(d, k)
+    Pt = Ps * np.cos(theta)
+    Pt[k : 2 * k] = np.diag(np.sin(theta))
+    kernels = []
+    for sign in (1, -1):
+        turn = np.linalg.qr(rng.normal(size=(k, k)))[0]
+        factor, found = geodesic_flow_factor(rotation @ Ps, sign * rotation @ Pt @ turn)
+        assert_allclose(found, theta, atol=1e-7)
+        # What is at a right angle has the eigenvalues (1 ± 2/π)/2, in one direction or the other.
+        squares = (factor**2).sum(axis=0)
+        right = np.sort(squares)[[-1 - i for i in range(k)]]
+        assert_allclose(np.sort(squares[:k])[:n_right], (1 + 2 / np.pi) / 2, atol=1e-7)
+        assert_allclose(right.max(), (1 + np.sin(0.4) / 0.4) / 2, atol=1e-7)
+        assert_allclose(np.sort(squares[k:])[-n_right:], (1 - 2 / np.pi) / 2, atol=1e-7)
+        kernels.append(rotation.T @ factor @ factor.T @ rotation)
+    # Both agree on the domains' own directions, and on what the other angles say.
+    own = np.r_[: k - n_right, k : 2 * k - n_right]
+    for G in kernels:
+        assert_allclose(G[:k, :k], kernels[0][:k, :k], atol=1e-7)
+        assert_allclose(G[np.ix_(own, own)], kernels[0][np.ix_(own, own)], atol=1e-7)
+        assert_allclose(np.diag(G)[k - n_right : k], 0.5, atol=1e-7)
 
 
 def test_only_the_subspaces_count_and_their_order_does_not():
