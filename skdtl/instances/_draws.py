@@ -7,7 +7,9 @@ from sklearn.base import clone
 
 from .._arrays import positions
 
-__all__ = ["deal_folds", "draw_rows", "fixed_order", "seeded_clone"]
+__all__ = ["MAX_SEED", "deal_folds", "draw_rows", "fixed_order", "seeded_clone"]
+
+MAX_SEED = np.iinfo(np.int32).max
 
 
 def seeded_clone(estimator, rng):
@@ -26,7 +28,7 @@ def seeded_clone(estimator, rng):
     """
     seeded = clone(estimator)
     seeds = {
-        name: rng.randint(np.iinfo(np.int32).max)
+        name: rng.randint(MAX_SEED)
         for name in sorted(seeded.get_params(deep=True))
         if name == "random_state" or name.endswith("__random_state")
     }

@@ -27,11 +27,9 @@ from ._boosting_rounds import (
     boost,
     tradaboost_update,
 )
-from ._draws import deal_folds, seeded_clone
+from ._draws import MAX_SEED, deal_folds, seeded_clone
 
 __all__ = ["ExpBoost", "ExpBoostR2", "linear_correction"]
-
-MAX_SEED = np.iinfo(np.int32).max
 
 
 class ExpertBoosting(BoostedEstimator):

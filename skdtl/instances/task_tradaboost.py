@@ -12,12 +12,10 @@ from sklearn.utils import check_random_state
 from .._constraints import Real
 from ..base import Domain
 from ._boosting_rounds import Ensemble, boost, tradaboost_update
+from ._draws import MAX_SEED
 from ._multi_source import FromSource, MultiSourceClassifier, least_error
 
 __all__ = ["TaskTrAdaBoost", "boost_candidates"]
-
-
-SEEDS = np.iinfo(np.int32).max
 
 
 def boost_candidates(wrong, n_rounds, n_classes=2, preferences=None) -> Ensemble:
@@ -246,13 +244,13 @@ class TaskTrAdaBoost(MultiSourceClassifier):
         self._check_learner()
         rng = check_random_state(self.random_state)
         # Kept, so that fit_target does what fit would have done.
-        self._target_seed = rng.randint(SEEDS)
+        self._target_seed = rng.randint(MAX_SEED)
         self.sources_ = np.unique(source.ids)
         y = self._decode(source.y)
         tasks = []
         for k in self.sources_:
             members = source.ids == k
-            tasks.append((source.X[members], y[members], rng.randint(SEEDS)))
+            tasks.append((source.X[members], y[members], rng.randint(MAX_SEED)))
         pools = self._parallel(self._boost_source, tasks)
         self.candidates_ = [learner for pool in pools for learner in pool.learners]
         self.candidate_weights_ = np.concatenate([pool.votes for pool in pools])

@@ -15,6 +15,7 @@ from .._constraints import HasMethod, Int
 from ..base import Domain
 from ._boosting_base import LOSS, VOTE, BoostedRegressor
 from ._boosting_rounds import adaboost_r2_update, boost, source_factor, tradaboost_r2_update
+from ._draws import MAX_SEED
 
 __all__ = ["TrAdaBoostR2", "TwoStageTrAdaBoostR2", "shift_mass_to_target", "target_masses"]
 
@@ -369,7 +370,7 @@ class TwoStageTrAdaBoostR2(BoostedRegressor):
         steps = self._first_stage(X, y, n_source, rng)
 
         # Each fit has its own seed, so that the result doesn't depend on the order of the jobs.
-        seeds = iter(rng.randint(np.iinfo(np.int32).max, size=len(steps) * len(folds)))
+        seeds = iter(rng.randint(MAX_SEED, size=len(steps) * len(folds)))
         jobs = [
             delayed(self._held_out_errors)(X, y, weights, n_source, train, test, next(seeds))
             for weights in steps
@@ -394,7 +395,7 @@ class TwoStageTrAdaBoostR2(BoostedRegressor):
             )
         cv = self.cv
         if isinstance(cv, (int, np.integer)):
-            seed = rng.randint(np.iinfo(np.int32).max)
+            seed = rng.randint(MAX_SEED)
             cv = KFold(min(cv, len(target)), shuffle=True, random_state=seed)
         return list(check_cv(cv).split(target.X, target.y))
 
