@@ -5,18 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sklearn
-from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier, is_regressor
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
-from sklearn.tree import DecisionTreeClassifier
-from sklearn.utils import get_tags
+from sklearn.base import ClassifierMixin, RegressorMixin
 
-from skdtl import NoTargetWarning, SourceOnly, TargetOnly, TrAdaBoost, stack
-from skdtl._delegation import fit_clone
+from skdtl import NoTargetWarning, stack
 from skdtl.base import (
     Domain,
     DomainTransformerMixin,
@@ -163,82 +154,6 @@ def test_take_and_labelled_rows():
     assert len(domain) == 4 and len(domain.labelled_rows()) == 2
     assert domain.take([3, 2]).y.tolist() == [-1, 1]
     np.testing.assert_array_equal(domain.labelled_rows().X, XS[[0, 2]])
-
-
-# -- delegation to `estimator` --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("cls", [SourceOnly, TargetOnly])
-def test_kind_and_methods_follow_the_wrapped_estimator(cls):
-    assert is_classifier(cls()) and not is_regressor(cls())
-    assert is_regressor(cls(Ridge())) and not is_classifier(cls(Ridge()))
-    assert hasattr(cls(), "predict_proba") and not hasattr(cls(SVC()), "predict_proba")
-    assert not hasattr(cls(DecisionTreeClassifier()), "decision_function")
-    assert not get_tags(cls()).input_tags.allow_nan
-    assert get_tags(cls(DecisionTreeClassifier())).input_tags.allow_nan
-    with pytest.raises(AttributeError, match="decision_function"):
-        cls(DecisionTreeClassifier()).decision_function(XT)
-
-
-@pytest.mark.parametrize("cls", [SourceOnly, TrAdaBoost])
-def test_a_pipeline_that_imputes_is_given_missing_values(cls):
-    Xs, Xt = XS.copy(), XT[:2].copy()
-    Xs[0, 0], Xt[0, 1] = np.nan, np.nan
-    fill = make_pipeline(make_pipeline("passthrough", SimpleImputer()), LogisticRegression())
-    model = cls(fill).fit(Xs, YS, Xt, YS[:2])
-    assert model.predict(Xt).shape == (2,)
-    for learner in (make_pipeline(StandardScaler(), LogisticRegression()), LogisticRegression()):
-        with pytest.raises(ValueError, match="NaN"):
-            cls(learner).fit(Xs, YS, Xt, YS[:2])
-
-
-def test_the_wrapped_estimator_sees_the_callers_labels():
-    heavy = SourceOnly(LogisticRegression(class_weight={"sick": 50, "well": 1})).fit(XS, YS)
-    plain = SourceOnly().fit(XS, YS)
-    assert (heavy.predict_proba(XT)[:, 0] > plain.predict_proba(XT)[:, 0]).all()
-
-
-@pytest.mark.parametrize("cls", [SourceOnly, TargetOnly])
-def test_baselines_equal_the_estimator_alone(cls):
-    rng = np.random.default_rng(0)
-    Xs, Xt = rng.normal(size=(30, 3)), rng.normal(size=(20, 3))
-    ys, yt = Xs[:, 0] + Xs[:, 1] > 0, Xt[:, 2] > 0
-    seen = (Xs, ys) if cls is SourceOnly else (Xt[:12], yt[:12])
-    alone = LogisticRegression().fit(*seen)
-    labels = np.where(np.arange(20) < 12, yt, None)
-    fitted = cls().fit(Xs, ys, Xt, labels)
-    np.testing.assert_array_equal(fitted.predict_proba(Xt), alone.predict_proba(Xt))
-    assert fitted.score(Xt, yt) == alone.score(Xt, yt)
-
-
-def test_target_only_predicts_the_classes_it_saw():
-    ys = ["a", "b", "c", "a"]
-    target = TargetOnly().fit(XS, ys, XT, ["c", "a", "c"])
-    assert target.classes_.tolist() == ["a", "c"]
-    assert target.predict_proba(XT).shape == (3, 2)
-    with pytest.raises(ValueError, match=r"yt has 1 class \('c'\)"):
-        TargetOnly().fit(XS, ys, XT, ["c", None, "c"])
-
-
-# -- fit_clone ------------------------------------------------------------------------------------
-
-
-def test_weights_reach_the_last_step_of_a_pipeline(routing):
-    rng = np.random.default_rng(0)
-    X, y, weights = rng.normal(size=(30, 2)), rng.normal(size=30), rng.uniform(size=30)
-    alone = LinearRegression().fit(StandardScaler().fit_transform(X), y, sample_weight=weights)
-    pipeline = make_pipeline(StandardScaler(), LinearRegression())
-    fitted = fit_clone(pipeline, X, y, weights)
-    np.testing.assert_allclose(fitted[-1].coef_, alone.coef_)
-    assert not hasattr(pipeline[-1], "coef_")
-
-
-@pytest.mark.parametrize(
-    "estimator", [KNeighborsClassifier(), make_pipeline(StandardScaler(), KNeighborsClassifier())]
-)
-def test_an_estimator_without_weights_is_named(estimator):
-    with pytest.raises(ValueError, match="KNeighborsClassifier takes no sample_weight"):
-        fit_clone(estimator, XS, YS, np.ones(4))
 
 
 def test_importing_changes_no_configuration():

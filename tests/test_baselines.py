@@ -1,4 +1,4 @@
-"""Pooled against its definition; the other baselines' tests stand in test_base.py."""
+"""The baselines against their definitions."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdtl import Pooled, SourceOnly, stack
+from skdtl import Pooled, SourceOnly, TargetOnly, stack
 
 from .common import partly_labelled
 
@@ -107,3 +107,25 @@ def test_equal_domains_win_where_the_source_misleads(seed):
     ]
     assert scores[2] > scores[1] + 0.1
     assert scores[1] >= scores[0] - 0.02
+
+
+@pytest.mark.parametrize("cls", [SourceOnly, TargetOnly])
+def test_baselines_equal_the_estimator_alone(cls):
+    rng = np.random.default_rng(0)
+    Xs, Xt = rng.normal(size=(30, 3)), rng.normal(size=(20, 3))
+    ys, yt = Xs[:, 0] + Xs[:, 1] > 0, Xt[:, 2] > 0
+    seen = (Xs, ys) if cls is SourceOnly else (Xt[:12], yt[:12])
+    alone = LogisticRegression().fit(*seen)
+    labels = np.where(np.arange(20) < 12, yt, None)
+    fitted = cls().fit(Xs, ys, Xt, labels)
+    np.testing.assert_array_equal(fitted.predict_proba(Xt), alone.predict_proba(Xt))
+    assert fitted.score(Xt, yt) == alone.score(Xt, yt)
+
+
+def test_target_only_predicts_the_classes_it_saw():
+    ys, XT = ["a", "b", "c", "a"], np.arange(6.0).reshape(3, 2) + 10
+    target = TargetOnly().fit(np.arange(8.0).reshape(4, 2), ys, XT, ["c", "a", "c"])
+    assert target.classes_.tolist() == ["a", "c"]
+    assert target.predict_proba(XT).shape == (3, 2)
+    with pytest.raises(ValueError, match=r"yt has 1 class \('c'\)"):
+        TargetOnly().fit(np.arange(8.0).reshape(4, 2), ys, XT, ["c", None, "c"])

@@ -13,33 +13,6 @@ XS, XT = np.arange(6.0).reshape(3, 2), np.arange(4.0).reshape(2, 2) + 100
 
 
 @pytest.mark.parametrize(
-    "labels",
-    [
-        [1.0, np.nan, 2.0],
-        np.array([1, None, 2], dtype=object),
-        ["a", None, "b"],
-        ["a", float("nan"), "b"],
-        np.array(["a", pd.NA, "b"], dtype=object),
-        pd.Series(["a", None, "b"]),
-        pd.Series(["a", None, "b"], dtype="category"),
-        pd.Series([1, None, 2], dtype="Int64"),
-        pd.Series([True, None, False], dtype="boolean"),
-    ],
-)
-def test_markers_of_a_missing_label(labels):
-    values = np.asarray(labels, dtype=object)
-    ys = [values[0], values[2], values[0]]
-    _, y, _ = stack(np.zeros((3, 1)), ys, np.ones((3, 1)), labels)
-    assert is_missing_label(y).tolist() == [False] * 3 + [False, True, False]
-
-
-def test_only_these_are_markers():
-    assert not is_missing_label([-1, 0, 1]).any()
-    assert not is_missing_label(np.array(["", "nan", "None", "-1"], dtype=object)).any()
-    assert not is_missing_label([np.inf, -np.inf]).any()
-
-
-@pytest.mark.parametrize(
     "ys, yt, expected",
     [
         ([0, 1, 0], [1, 0], np.array([0, 1, 0, 1, 0])),

@@ -288,6 +288,18 @@ def test_contradicting_source_falls_back_on_the_target():
     np.testing.assert_array_equal(model.predict(X_test), reference.predict(X_test))
 
 
+def test_the_error_of_a_learner_on_the_target_alone():
+    """No learner is kept, and the one that stands in is not perfect either."""
+    rng = np.random.default_rng(1)
+    Xs, Xt = rng.normal(size=(400, 2)), rng.normal(size=(30, 2))
+    ys, yt = Xs[:, 0] < 0, Xt[:, 0] > 0
+    yt[:6] = ~yt[:6]
+    model = TrAdaBoost(STUMP, initial_weights="uniform").fit(Xs, ys, Xt, yt)
+    np.testing.assert_array_equal(model.source_weights_, np.zeros(400))
+    assert len(model.estimators_) == 1 and model.estimator_errors_[0] > 0
+    assert model.estimator_errors_[0] == pytest.approx(1 - model.score(Xt, yt))
+
+
 def test_perfect_first_learner_is_kept_alone():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 2))

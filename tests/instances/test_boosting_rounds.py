@@ -2,10 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
 
 from skdtl.instances._boosting_rounds import (
     adaboost_r2_update,
@@ -18,7 +14,6 @@ from skdtl.instances._boosting_rounds import (
     weighted_median,
     weighted_votes,
 )
-from skdtl.instances._draws import draw_rows, seeded_clone
 
 
 def test_source_factor():
@@ -239,26 +234,3 @@ def test_boosting_can_keep_a_bad_first_learner():
     np.testing.assert_array_equal(ensemble.votes, [1.0])
     assert len(seen) == 1
     assert play([1.0, -1.0, 2.0], keep_first=True)[0].learners == [1]
-
-
-def test_drawn_rows_follow_the_weights_and_lose_no_class():
-    rng = np.random.RandomState(0)
-    weights = np.array([0.0, 1.0, 3.0] * 1000)
-    counts = np.bincount(draw_rows(weights, None, rng) % 3, minlength=3)
-    assert counts[0] == 0
-    assert counts[2] / counts[1] == pytest.approx(3, rel=0.15)
-    y = np.array(["a"] * 99 + ["b"])
-    weights = np.where(y == "a", 1.0, 0.0)
-    for _ in range(5):
-        assert set(y[draw_rows(weights, y, rng)]) == {"a", "b"}
-
-
-def test_seeded_clone_leaves_the_estimator_alone():
-    rng = np.random.RandomState(0)
-    tree = DecisionTreeClassifier(random_state=7)
-    seeds = {seeded_clone(tree, rng).random_state for _ in range(3)}
-    assert len(seeds) == 3
-    assert tree.random_state == 7
-    nested = make_pipeline(StandardScaler(), RandomForestClassifier())
-    assert seeded_clone(nested, rng)[-1].random_state is not None
-    assert nested[-1].random_state is None
