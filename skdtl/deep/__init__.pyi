@@ -1,6 +1,5 @@
 from .alignments import (
     MMD as MMD,
-    Activations as Activations,
     Alignment as Alignment,
     ClassCentreSimilarity as ClassCentreSimilarity,
     ClassifierDiscrepancy as ClassifierDiscrepancy,
@@ -23,5 +22,23 @@ from .combinations import (
     DeepTransferClassifier as DeepTransferClassifier,
     DeepTransferRegressor as DeepTransferRegressor,
 )
+from .heads import (
+    ClassHead as ClassHead,
+    CodeHead as CodeHead,
+    Head as Head,
+    NumberHead as NumberHead,
+)
+from .layers import (
+    copy_layers as copy_layers,
+    cut_layers as cut_layers,
+    reinitialize_layers as reinitialize_layers,
+)
 from .net import TrainingInterruptedWarning as TrainingInterruptedWarning
+from .network import Network as Network, NetworkOfManyHeads as NetworkOfManyHeads
 from .schedules import Ramp as Ramp, WarmUp as WarmUp
+from .terms import (
+    Activations as Activations,
+    Needs as Needs,
+    Step as Step,
+    Term as Term,
+)

@@ -23,7 +23,7 @@ from ._training import TrainingMixin, copy_of_net, seeds_of_call
 from .heads import ClassHead, NumberHead
 from .inference import best_outputs, infer
 from .net import TrainingInterruptedWarning
-from .network import Network, hidden_layers, split_layers
+from .network import Fold, Network, hidden_layers, split_layers
 from .saving import SavingMixin
 from .terms import Term
 
@@ -111,7 +111,7 @@ class DeepTransferEstimator(
                 )
         layers = split_layers(copy.deepcopy(module).cpu())
         if shape:  # rows arrive flat
-            layers[0] = nn.Sequential(nn.Unflatten(1, shape), layers[0])
+            layers[0] = nn.Sequential(Fold(shape), layers[0])
         return layers
 
     def _fit(self, source: Domain, target: Domain) -> None:

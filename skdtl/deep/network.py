@@ -1,4 +1,4 @@
-"""The network: hidden layers, a linear head, and how a module is split into layers."""
+"""The network: hidden layers and heads, and how a module is split into layers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .heads import Head
 
-__all__ = ["ACTIVATIONS", "Network", "NetworkOfManyHeads", "hidden_layers", "split_layers"]
+__all__ = ["ACTIVATIONS", "Fold", "Network", "NetworkOfManyHeads", "hidden_layers", "split_layers"]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -27,6 +27,19 @@ def hidden_layers(n_inputs: int, sizes: Sequence[int], activation: str) -> list[
         nn.Sequential(nn.Linear(width, size), ACTIVATIONS[activation]())
         for width, size in zip(widths, sizes)
     ]
+
+
+class Fold(nn.Unflatten):
+    """Gives rows, which come flat, the shape of samples.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of a sample.
+    """
+
+    def __init__(self, shape: tuple[int, ...]):
+        super().__init__(1, shape)
 
 
 def split_layers(module: nn.Module) -> list[nn.Module]:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from .heads import ClassHead, CodeHead, NumberHead
-from .network import ACTIVATIONS, Network
+from .network import ACTIVATIONS, Fold, Network
 from .terms import Term
 
 __all__ = ["is_deterministic", "same_randomness_afterwards", "seeded"]
@@ -20,7 +20,7 @@ _DETERMINISTIC = (
     *(nn.Linear, nn.Conv1d, nn.Conv2d),
     *(nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveAvgPool2d),
     *(nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm),
-    *(nn.Flatten, nn.Unflatten, nn.Sequential, nn.ModuleList, nn.ModuleDict),
+    *(nn.Flatten, nn.Unflatten, Fold, nn.Sequential, nn.ModuleList, nn.ModuleDict),
     *(ClassHead, CodeHead, NumberHead),
 )
 
