@@ -303,6 +303,14 @@ def test_without_target_labels_it_is_domain_confusion_alone():
         assert same_weights(method, alone) and method.history_[-1]["soft_label_loss"] == 0
 
 
+def test_soft_labels_come_from_all_rows_however_many_go_through_at_once(monkeypatch):
+    Xs, ys, Xt, yt = two_domains()
+    expected = SimultaneousTransfer(**SMALL).fit(Xs, ys, Xt, few(yt)).soft_labels_
+    monkeypatch.setattr("skdtl.adversarial.simultaneous_transfer._ROWS_AT_ONCE", 7)
+    found = SimultaneousTransfer(**SMALL).fit(Xs, ys, Xt, few(yt)).soft_labels_
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_without_both_it_is_the_plain_network():
     Xs, ys, Xt, yt = two_domains()
     plain = DeepTransferClassifier([Watching()], **SGD, **SMALL).fit(Xs, ys, Xt, few(yt))

@@ -148,6 +148,17 @@ def test_weights_that_change_after_a_prediction_count():
     assert not np.allclose(refitted.decision_function(X), before[0])
 
 
+def test_running_statistics_that_change_after_a_prediction_count():
+    estimator = fitted(module=lambda n: nn.Sequential(nn.Linear(n, 8), nn.BatchNorm1d(8)))
+    X = many_rows()
+    before = estimator.predict_proba(X)
+    estimator.net_.module_.layers[0][1].running_mean.add_(1.0)
+    after = estimator.decision_function(X)
+    assert not np.allclose(before, estimator.predict_proba(X))
+    logits = in_float64(estimator, X)
+    np.testing.assert_allclose(after, logits[:, 1] - logits[:, 0], rtol=1e-9, atol=1e-12)
+
+
 def test_predicting_adds_nothing_to_an_estimator_or_its_pickle():
     estimator = fitted()
     X = many_rows()

@@ -17,6 +17,7 @@ from torch import nn
 import skdtl.deep
 from skdtl import DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import MMD, Alignment, LeNet, ResNet, SpectrumNet
+from skdtl.deep.terms import Term
 
 from ..common import instances, is_deep, make_data, outputs, parameters, partly_labelled, same
 from ..deep_common import same_weights
@@ -159,8 +160,8 @@ TERMS = [
     cls
     for name in skdtl.deep.__all__
     if isinstance(cls := getattr(skdtl.deep, name), type)
-    and issubclass(cls, Alignment)
-    and cls is not Alignment
+    and issubclass(cls, Term)
+    and cls not in (Alignment, Term)
 ]
 OTHER_OF_TERMS = {
     **OTHER,

@@ -285,6 +285,7 @@ def test_damaged_files_are_refused(path):
         ({name: weight[:, :3].clone()}, r"is torch.float32 \[2, 3\], but here it is .* \[2, 16\]"),
         ({name: weight.double()}, r"is torch.float64 \[2, 16\], but here"),
         ({name: weight * torch.nan}, "NaN or infinity in network.head.weight"),
+        ({name: weight * torch.inf}, "NaN or infinity in network.head.weight"),
     ):
         refused(DANN(**SMALL), rewritten(path, **tensors), pattern)
     for header, pattern in (

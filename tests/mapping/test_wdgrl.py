@@ -228,6 +228,15 @@ def test_the_same_seed_draws_the_same_interpolates_and_leaves_torch_alone():
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_another_seed_draws_other_interpolates():
+    Xs, ys, Xt, _ = two_domains()
+    seeds = []
+    for random_state in (0, 0, 1):
+        model = WDGRL(**{**SMALL, "max_epochs": 1, "random_state": random_state}).fit(Xs, ys, Xt)
+        seeds.append(model.net_.alignments_[0].generator.initial_seed())
+    assert seeds[0] == seeds[1] != seeds[2]
+
+
 def test_evaluation_has_no_side_effects_on_the_critic():
     alignment = critic_of()
     alignment.before_step(act(XS), act(XT))
