@@ -59,6 +59,17 @@ def test_the_width_with_the_least_mmd_is_kept():
         assert ddc.adaptation_width_ == widths[best] and same_weights(ddc, each[best])
 
 
+def test_widths_behind_a_module_are_compared_as_it_predicts():
+    """That is by running statistics and without dropout."""
+    Xs, ys, Xt, _ = two_domains()
+    options = {**NO_SIZES, "kernel": "linear", "lr": 0.01}
+    options["module"] = lambda n: nn.Sequential(nn.Linear(n, 8), nn.BatchNorm1d(8), nn.Dropout(0.5))
+    ddc = DDC(adaptation_width=(3, 12), **options).fit(Xs, ys, Xt)
+    each = [DDC(adaptation_width=width, **options).fit(Xs, ys, Xt) for width in (3, 12)]
+    expected = [squared_distance(e.transform(Xs), e.transform(Xt)) for e in each]
+    np.testing.assert_allclose(ddc.width_mmd_, expected, rtol=1e-4)
+
+
 def test_the_place_is_after_the_hidden_layer_with_the_least_mmd():
     Xs, ys, Xt, _ = two_domains()
     places = set()
