@@ -27,6 +27,7 @@ help:
 	@echo "make doctest       the examples in docstrings, README and guide"
 	@echo "make docs          the documentation as HTML, into docs/_build/html"
 	@echo "make benchmarks    every benchmark; those on published data need SKDTL_DATA"
+	@echo "                   OPTIONS='--seeds 1' goes to the scripts, OPTIONS=--help tells which"
 	@echo "$(foreach name,$(BENCHMARKS),\nmake $(name))" | sed 's/\\n/\n/g'
 
 # The stamp makes an installation happen again only when what is installed has changed.
@@ -81,7 +82,7 @@ docs: $(INSTALLED)
 benchmarks: $(BENCHMARKS)
 
 $(BENCHMARKS): benchmark-%: $(INSTALLED)
-	$(BIN)/python benchmarks/$*.py
+	$(BIN)/python benchmarks/$*.py $(OPTIONS)
 
 clean:
 	rm -rf $(VENV) $(OLDEST) build dist *.egg-info docs/_build docs/reference/generated
