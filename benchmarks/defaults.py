@@ -31,11 +31,12 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import joblib
 import numpy as np
+from _harness import RESULTS, table
+from _harness.running import versions
 from _tasks import TASKS, Draw
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -52,8 +53,6 @@ from sklearn.utils import get_tags
 from threadpoolctl import threadpool_limits
 
 from skdtl.utils import all_estimators
-
-RESULTS = Path(__file__).parent / "results" / "defaults.jsonl"
 
 LEARNERS = {
     "linear": {"classification": LogisticRegression(max_iter=1000), "regression": Ridge()},
@@ -156,7 +155,7 @@ def scores(model, draw, kind) -> dict[str, float]:
         "accuracy": accuracy_score(draw.y_test, predicted),
         "balanced_accuracy": balanced_accuracy_score(draw.y_test, predicted),
     }
-    if len(model.classes_) == 2:
+    if len(np.unique(draw.ys)) == 2:
         if hasattr(model, "predict_proba"):
             ranks = model.predict_proba(draw.X_test)[:, 1]
         elif hasattr(model, "decision_function"):
@@ -229,7 +228,7 @@ def read(path) -> dict[tuple, dict]:
 
 def run(path, groups, limit, n_jobs) -> None:
     """Do groups of fits and append their lines."""
-    made_by = {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "skdtl")}
+    made_by = versions(("pot", "torch", "skorch"))
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"versions": made_by}) + "\n")
         if n_jobs == 1:
@@ -321,30 +320,27 @@ def compared(lines, tasks) -> list[dict]:
 
 def as_markdown(rows, against) -> str:
     """Return the rows of one setting as a table, best first."""
-    heads = "method|tasks|gain|by table|wins|losses|worst|(task)|no shift|below chance|failed|s"
-    lines = ["| " + heads.replace("|", " | ") + " |", "|" + "---|" * (heads.count("|") + 1)]
-    every, rows = rows, [row for row in rows if against in row]
-    for row in sorted(rows, key=lambda row: -row[against]["gain"]):
-        found = row[against]
-        cells = [
-            row["method"],
-            found["tasks"],
-            f"{found['gain']:+.1f}",
-            f"{found['by table']:+.1f}",
-            found["wins"],
-            found["losses"],
-            f"{found['lowest']:+.1f}",
-            found["worst"],
-            f"{found['unshifted']:+.1f}",
-            row["below chance"],
-            row["failed"],
-            f"{row['seconds']:.2g}",
-        ]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    without = [row["method"] for row in every if against not in row]
-    if without:
-        lines.append(f"\nNo fit to compare: {', '.join(without)}.")
-    return "\n".join(lines)
+    known = [row for row in rows if against in row]
+    known.sort(key=lambda row: -row[against]["gain"])
+    text = table(
+        known,
+        {
+            "method": lambda row: row["method"],
+            "tasks": lambda row: row[against]["tasks"],
+            "gain": lambda row: f"{row[against]['gain']:+.1f}",
+            "by table": lambda row: f"{row[against]['by table']:+.1f}",
+            "wins": lambda row: row[against]["wins"],
+            "losses": lambda row: row[against]["losses"],
+            "worst": lambda row: f"{row[against]['lowest']:+.1f}",
+            "there": lambda row: row[against]["worst"],
+            "no shift": lambda row: f"{row[against]['unshifted']:+.1f}",
+            "below chance": lambda row: row["below chance"],
+            "failed": lambda row: row["failed"],
+            "seconds": lambda row: f"{row['seconds']:.2g}",
+        },
+    )
+    without = [row["method"] for row in rows if against not in row]
+    return text + (f"\n\nNo fit to compare: {', '.join(without)}." if without else "")
 
 
 def tables(lines, tasks) -> str:
@@ -374,7 +370,7 @@ def main(arguments=None) -> None:
     """Do the fits asked for that are missing, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--lines", type=Path, default=RESULTS, help="the file of lines")
+    add("--lines", type=Path, default=RESULTS / "defaults.jsonl", help="the file of lines")
     add("--table", action="store_true", help="print the tables of the lines that are there")
     add("--tasks", nargs="+", default=["*"], metavar="PATTERN")
     add("--half", choices=("A", "B"))
