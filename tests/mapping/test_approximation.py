@@ -23,6 +23,7 @@ from skdtl.mapping import _feature_space, _kernel_mapper
 from skdtl.mapping._kernel_mapper import draw_landmarks
 
 from ..shifts import other_means
+from .by_hand import angle, same_up_to_sign
 
 # Each approximation with a kernel that it stands for.
 PAIRS = [
@@ -48,15 +49,6 @@ def shells(seed, n):
     X[n:, 2] += 3
     X = X @ np.linalg.qr(rng.normal(size=(10, 10)))[0]
     return X[:n], y[:n], X[n:], y[n:]
-
-
-def same_up_to_sign(A, B, **tolerance):
-    assert_allclose(A, B * np.sign((A * B).sum(axis=0)), **tolerance)
-
-
-def angle(A, B):
-    """The sine of the largest angle between the column spaces of mapped rows."""
-    return np.sin(scipy.linalg.subspace_angles(A, B).max())
 
 
 def approximate(approximation, kernel="rbf", n_basis=30, random_state=0, **options):

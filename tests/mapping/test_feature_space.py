@@ -17,6 +17,8 @@ from skdtl.mapping._feature_space import (
 )
 from skdtl.mapping._mean_differences import class_mean_differences, mean_difference
 
+from .by_hand import same_up_to_sign
+
 N_SOURCE, N_TARGET = 150, 110
 N = N_SOURCE + N_TARGET
 
@@ -104,10 +106,6 @@ def dense_problem(K, E, mu, penalty):
     G = np.eye(n) if penalty is None else np.diag(penalty)
     H = np.eye(n) - np.full((n, n), 1 / n)
     return K @ E @ E.T @ K + mu * G, K @ H @ K
-
-
-def same_up_to_sign(A, B, **tolerance):
-    assert_allclose(A, B * np.sign((A * B).sum(axis=0)), **tolerance)
 
 
 @pytest.mark.parametrize("penalised", [False, True])

@@ -20,14 +20,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from skdtl import JGSA, TCA, NoTargetWarning, SourceOnly, datasets, stack
 from skdtl.mapping.jgsa import CoupledProblem, joint_mean_differences, kernel_coordinates
 
+from .by_hand import kernels, same_up_to_sign
+
 NEIGHBOUR = KNeighborsClassifier(1)
 OPTIONS = {"gamma": 0.1, "coef0": 0.5, "degree": 2}
-KERNELS = {
-    "linear": lambda X, Y: X @ Y.T,
-    "rbf": lambda X, Y: np.exp(-0.1 * ((X[:, None] - Y[None]) ** 2).sum(2)),
-    "poly": lambda X, Y: (0.1 * X @ Y.T + 0.5) ** 2,
-    "laplacian": lambda X, Y: np.exp(-0.1 * np.abs(X[:, None] - Y[None]).sum(2)),
-}
+KERNELS = kernels(OPTIONS["gamma"])
 
 with_data = pytest.mark.skipif(
     not os.environ.get("SKDTL_DATA"), reason="SKDTL_DATA names no folder with the published data"
@@ -115,11 +112,6 @@ def paper_algorithm(Xs, ys, Xt, m, n_rounds, n_classes=3, **scales):
         labels = KNeighborsClassifier(1).fit(Xs @ A, ys).predict(Xt @ B)
         history.append(labels)
     return history
-
-
-def same_up_to_sign(A, B, **tolerance):
-    signs = np.sign((A * B).sum(axis=0))
-    assert_allclose(A, B * signs, **tolerance)
 
 
 def first_has_variance_one(jgsa, Xs, Xt):

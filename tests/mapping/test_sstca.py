@@ -21,7 +21,7 @@ from skdtl.mapping._mean_differences import mean_difference
 from skdtl.mapping.sstca import label_columns, neighbour_laplacian
 
 from ..shifts import other_means
-from .test_tca import KERNELS, OPTIONS, angle, paper_matrices, same_up_to_sign
+from .by_hand import KERNELS, OPTIONS, angle, paper_matrices, same_up_to_sign
 
 
 def paper_laplacian(X, k):

@@ -24,31 +24,7 @@ from skdtl import BDA, JDA, SSTCA, TCA, TJM, NoTargetWarning, SourceOnly, stack
 from skdtl.mapping.tca import linear_transfer_components, mean_difference, transfer_components
 
 from ..shifts import other_means
-
-KERNELS = {
-    "linear": lambda X, Y: X @ Y.T,
-    "rbf": lambda X, Y: np.exp(-0.2 * ((X[:, None] - Y[None]) ** 2).sum(2)),
-    "poly": lambda X, Y: (0.2 * X @ Y.T + 0.5) ** 2,
-    "laplacian": lambda X, Y: np.exp(-0.2 * np.abs(X[:, None] - Y[None]).sum(2)),
-}
-OPTIONS = {"gamma": 0.2, "coef0": 0.5, "degree": 2}
-
-
-def paper_matrices(K, n_s, mu):
-    """K L K + mu I and K H K with L and H entry by entry as the paper defines them."""
-    n = len(K)
-    n_t = n - n_s
-    L = np.empty((n, n))
-    for i in range(n):
-        for j in range(n):
-            if i < n_s and j < n_s:
-                L[i, j] = 1 / n_s**2
-            elif i >= n_s and j >= n_s:
-                L[i, j] = 1 / n_t**2
-            else:
-                L[i, j] = -1 / (n_s * n_t)
-    H = np.eye(n) - np.full((n, n), 1 / n)
-    return K @ L @ K + mu * np.eye(n), K @ H @ K
+from .by_hand import KERNELS, OPTIONS, angle, paper_matrices, same_up_to_sign
 
 
 def paper_eigenvectors(K, n_s, mu, m):
@@ -56,16 +32,6 @@ def paper_eigenvectors(K, n_s, mu, m):
     values, W = scipy.linalg.eig(np.linalg.solve(P, S))
     order = np.argsort(-values.real)[:m]
     return values.real[order], W.real[:, order]
-
-
-def angle(A, B):
-    """The sine of the largest angle between the column spaces."""
-    return np.sin(scipy.linalg.subspace_angles(A, B).max())
-
-
-def same_up_to_sign(A, B, **tolerance):
-    signs = np.sign((A * B).sum(axis=0))
-    assert_allclose(A, B * signs, **tolerance)
 
 
 # --- the problem of the paper ---------------------------------------------------------------

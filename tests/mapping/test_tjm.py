@@ -18,7 +18,7 @@ from sklearn.metrics.pairwise import linear_kernel
 from skdtl import TCA, TJM, InstanceWeightsDisplay, NoTargetWarning, SourceOnly
 
 from ..shifts import other_means
-from .test_tca import KERNELS, OPTIONS, same_up_to_sign
+from .by_hand import KERNELS, OPTIONS, same_up_to_sign
 
 
 def paper_rounds(K, n_s, m, lam, n_rounds):
