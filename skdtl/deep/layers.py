@@ -178,8 +178,8 @@ def _copies(network: Any) -> list[nn.Module]:
         raise TypeError(
             f"Layers are those of a fitted deep estimator or of a torch.nn.Module; got {network!r}."
         )
-    known = isinstance(module, Network)
-    layers = copy.deepcopy(module.layers) if known else split_layers(copy.deepcopy(module))
+    copied = copy.deepcopy(module)
+    layers = copied.layers if isinstance(copied, Network) else split_layers(copied)
     return [_bare(layer.cpu()) for layer in layers]
 
 
