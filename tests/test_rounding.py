@@ -28,7 +28,7 @@ from skdtl import (
     SubspaceAlignment,
 )
 from skdtl._couplings import METRICS, cost_matrix
-from skdtl.inspection.domain_shift import joint_projection
+from skdtl.inspection._projection import joint_projection
 from skdtl.instances._density_ratio import column_moments
 from skdtl.instances.biw import feature_agreement
 from skdtl.instances.mtlf import MTLF

@@ -5,100 +5,33 @@ from __future__ import annotations
 from inspect import signature
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse
 from sklearn.base import is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_array, check_random_state
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
-from .._arrays import dense, join_rows, rounding
+from .._arrays import dense
 from .._constraints import Int
-from .._labels import is_missing_label, label_column, tidy_labels
 from ..discrepancy import mmd2, proxy_a_distance
 from ..domains import check_sample_domain
-from ._drawing import COLOURS, label_name, pyplot
+from ._drawing import pyplot
+from ._projection import joint_projection
+from ._row_labels import (
+    DOMAINS,
+    GREY,
+    RowLabels,
+    class_colour,
+    class_shape,
+    label_rows,
+)
 
-__all__ = ["DomainShiftDisplay", "joint_projection"]
+__all__ = ["DomainShiftDisplay"]
 
-# Of the classes: each shape serves all colours before the next one is taken.
-SHAPES = ("o", "^", "s", "v", "D", "P", "X", "<", ">", "p")
-GREY, DARK = "#999999", "#333333"
-DOMAINS, PANELS = ("source", "target"), ("before", "after")
+PANELS = ("before", "after")
 STRIPS = (1, 0)  # the heights of source and target where there is one column
 LEGEND_ROWS = 14
 MEASURES = {"mmd": "MMD²", "a-distance": "A-distance"}
-
-
-def joint_projection(Xs, Xt, n_components=2):
-    """Project the rows of two domains on the directions in which they vary most together.
-
-    It is a principal component analysis in which both domains weigh the same, however many rows
-    they have: of the mean of both domains' second moments about the mean of their means.
-
-    Parameters
-    ----------
-    Xs : ndarray or sparse array of shape (n_s, n_features)
-        Rows of one domain.
-    Xt : ndarray or sparse array of shape (n_t, n_features)
-        Rows of the other.
-    n_components : int, default=2
-        How many directions, at most as many as there are features and as there are rows.
-
-    Returns
-    -------
-    Ps : ndarray of shape (n_s, n_components)
-        The projected rows, as differences from the mean of both domains' means.
-    Pt : ndarray of shape (n_t, n_components)
-        Those of the other domain.
-    shares : ndarray of shape (n_components,)
-        Each direction's share of the variance; zero where nothing varies.
-
-    Notes
-    -----
-    The entry of largest magnitude in each direction is positive. Takes time and memory quadratic in
-    the lesser of the numbers of features and rows; sparse rows with more features than rows are not
-    made dense.
-    """
-    X, n_s = join_rows(Xs, Xt), Xs.shape[0]
-    n, d = X.shape
-    weights = np.repeat([0.5 / n_s, 0.5 / (n - n_s)], [n_s, n - n_s])
-    if scipy.sparse.issparse(X) and d <= n:
-        X = X.toarray()
-    mean = X.T @ weights
-    # What the error of the mean looks like, squared where it is taken off the rows themselves.
-    error = mean @ mean * rounding(n) ** (1 if scipy.sparse.issparse(X) else 2)
-    if not scipy.sparse.issparse(X):
-        X, mean = X - mean, np.zeros(d)
-    # From here on X - mean is centred; of sparse rows it is never formed.
-    roots = np.sqrt(weights)
-    if d <= n:
-        scatter = (X.T * weights) @ X
-        values, V = _leading_eigenvectors(scatter, n_components, error)
-    else:
-        # The eigenvectors are combinations of the rows: n unknowns instead of d.
-        products, along = X @ X.T, X @ mean
-        products = dense(products) - along[:, None] - along + mean @ mean
-        scatter = roots[:, None] * products * roots
-        values, U = _leading_eigenvectors(scatter, n_components, error)
-        # The rows' mean needs no subtraction here: U is orthogonal to the roots of the weights.
-        V = X.T @ (roots[:, None] * U)
-        V /= np.where(values > 0, np.sqrt(values), 1)
-    V = V * np.where(values > 0, np.sign(V[np.abs(V).argmax(axis=0), np.arange(n_components)]), 0)
-    P, total = X @ V - mean @ V, np.trace(scatter)
-    return P[:n_s], P[n_s:], values / total if total > 0 else values
-
-
-def _leading_eigenvectors(S, k: int, error: float):
-    """Return the k largest eigenvalues of a scatter matrix and their vectors.
-
-    An eigenvalue that is nothing but rounding error, up to `error` at least, is zero.
-    """
-    values, vectors = scipy.linalg.eigh(S, subset_by_index=[len(S) - k, len(S) - 1])
-    values, vectors = values[::-1], vectors[:, ::-1]
-    tiny = len(S) * np.finfo(float).eps * max(np.trace(S), 0) + error
-    return np.where(values > tiny, values, 0.0), vectors
 
 
 class DomainShiftDisplay:
@@ -354,7 +287,7 @@ class DomainShiftDisplay:
         rng, sides = check_random_state(random_state), []
         for X, Z, y, n, letter in ((Xs, Zs, ys, n_rows[0], "s"), (Xt, Zt, yt, n_rows[1], "t")):
             rows = _chosen(n, max_samples, rng)
-            sides.append((_take(X, rows), _take(Z, rows), _label_rows(y, rows, n, letter)))
+            sides.append((_take(X, rows), _take(Z, rows), label_rows(y, rows, n, letter)))
         (Xs, Zs, ys), (Xt, Zt, yt) = sides
         options = {"regression": regression, "n_rows": n_rows}
         display = cls(Xs, Xt, Zs, Zt, ys=ys, yt=yt, **options)
@@ -379,7 +312,7 @@ class DomainShiftDisplay:
             _Panel(self.Xs, self.Xt, ("Xs", "Xt")),
             _Panel(self.Zs, self.Zt, ("Zs", "Zt")),
         ]
-        labels = _Labels(self.ys, self.yt, self.regression, n_rows)
+        labels = RowLabels(self.ys, self.yt, self.regression, n_rows)
         self.discrepancies_ = None
         if discrepancy is not None:
             measure = _measure(discrepancy, n_rows)
@@ -443,7 +376,7 @@ class DomainShiftDisplay:
             text = f"{domain}, {drawn} rows" if drawn == of else f"{domain}, {drawn} of {of} rows"
             handles.append(entry(text, colour, filled=domain == "source"))
         for k, name in enumerate(labels.names):
-            handles.append(entry(name, _class_colour(k), _class_shape(k)))
+            handles.append(entry(name, class_colour(k), class_shape(k)))
         without = labels.domains_without()
         if without and labels.any_known:
             handles.append(entry("no label", GREY, filled="source" in without))
@@ -500,111 +433,6 @@ class _Panel:
             axes.set_ylim(-0.5, 1.5)
         else:
             axes.set_ylabel(self.columns[1])
-
-
-class _Labels:
-    """The labels of both domains: classes or numbers.
-
-    ``values`` holds for each domain the classes' numbers, -1 for none, or the numbers, NaN for
-    none; ``names`` the classes' names, empty for numbers.
-    """
-
-    def __init__(self, ys, yt, regression, n_rows):
-        known, self.known = [], []
-        for y, n, letter in zip((ys, yt), n_rows, "st"):
-            y = _label_rows(y, slice(None), n, letter)
-            y = np.full(n, None, dtype=object) if y is None else y
-            missing = is_missing_label(y)
-            known.append(tidy_labels(y[~missing]))
-            self.known.append(~missing)
-        if regression is None:
-            regression = any(
-                y.dtype.kind == "f" and type_of_target(y) == "continuous" for y in known if len(y)
-            )
-        self.numbers = regression and self.any_known
-        self.names: list[str] = []
-        if self.numbers:
-            self.values = [np.full(n, np.nan) for n in n_rows]
-            for values, mask, y, letter in zip(self.values, self.known, known, "st"):
-                values[mask] = _as_numbers(y, f"y{letter}")
-            return
-        if len(known[0]) and known[1].dtype.kind in "if" and -1 not in known[0].tolist():
-            # Where the source has no such class, -1 marks a missing label.
-            self.known[1][self.known[1]] = known[1] != -1
-            known[1] = known[1][known[1] != -1]
-        classes, codes = np.unique(_joined(known), return_inverse=True)
-        self.names = [label_name(label) for label in classes.tolist()]
-        self.values = [np.full(n, -1) for n in n_rows]
-        for values, mask, own in zip(self.values, self.known, np.split(codes, [len(known[0])])):
-            values[mask] = own
-
-    @property
-    def any_known(self) -> bool:
-        return any(mask.any() for mask in self.known)
-
-    def domains_without(self) -> list[str]:
-        """Return the domains in which a row has no label."""
-        return [domain for domain, mask in zip(DOMAINS, self.known) if not mask.all()]
-
-    def domain_colours(self):
-        """Return the domains' colours in the legend: their own where no row has a label."""
-        return (DARK, DARK) if self.any_known else (COLOURS[0], COLOURS[4])
-
-    def shapes(self):
-        """Return the shape of each row."""
-        if self.numbers:
-            return [np.full(len(values), "o") for values in self.values]
-        return [np.array([_class_shape(max(code, 0)) for code in codes]) for codes in self.values]
-
-    def colours(self, plt):
-        """Return the colour of each row, and the scale of the colours of numbers."""
-        from matplotlib.colors import ListedColormap, to_rgba_array
-
-        scale = None
-        if self.numbers:
-            joined = np.concatenate([values[mask] for values, mask in zip(self.values, self.known)])
-            # The palest fifth of the colours would not show on white.
-            shades = ListedColormap(plt.get_cmap("plasma")(np.linspace(0, 0.8, 256)))
-            scale = plt.cm.ScalarMappable(plt.Normalize(joined.min(), joined.max()), shades)
-        found = []
-        for values, mask, own in zip(self.values, self.known, self.domain_colours()):
-            colours = to_rgba_array([GREY if self.any_known else own] * len(values))
-            if scale is not None:
-                colours[mask] = scale.to_rgba(values[mask])
-            elif mask.any():
-                colours[mask] = to_rgba_array([_class_colour(code) for code in values[mask]])
-            found.append(colours)
-        return found, scale
-
-
-def _class_colour(code: int) -> str:
-    return COLOURS[code % len(COLOURS)]
-
-
-def _class_shape(code: int) -> str:
-    return SHAPES[code // len(COLOURS) % len(SHAPES)]
-
-
-def _joined(known):
-    """Join the labels of both domains, which must be of one kind."""
-    kept = [y for y in known if len(y)]
-    if all(y.dtype.kind in "biuf" for y in kept):
-        return np.concatenate(kept or [np.zeros(0)])
-    joined = np.concatenate([y.astype(object) for y in kept])
-    kinds = sorted({type(label).__name__ for label in joined.tolist()})
-    if kinds != ["str"]:
-        raise TypeError(f"ys and yt mix labels of the types {', '.join(kinds)}.")
-    return joined
-
-
-def _as_numbers(y, name: str):
-    try:
-        return y.astype(float)
-    except (TypeError, ValueError):
-        kinds = sorted({type(label).__name__ for label in y.tolist()})
-        raise ValueError(
-            f"{name} must hold numbers for regression, but it holds {', '.join(kinds)}."
-        ) from None
 
 
 def _scatter(axes, coordinates, colours, shapes, *, filled: bool, total: int):
@@ -689,7 +517,7 @@ def _two_domains(Xs, ys, Xt, yt, sample_domain):
         sides = []
         for X, y, letter in ((Xs, ys, "s"), (Xt, yt, "t")):
             n = _num_samples(X)
-            sides.append((X, _label_rows(y, slice(None), n, letter), np.arange(n)))
+            sides.append((X, label_rows(y, slice(None), n, letter), np.arange(n)))
         return sides
     if Xt is not None or yt is not None:
         raise ValueError(
@@ -698,7 +526,7 @@ def _two_domains(Xs, ys, Xt, yt, sample_domain):
         )
     n = _num_samples(Xs)
     codes = check_sample_domain(sample_domain, n)
-    y = _label_rows(ys, slice(None), n, "s")
+    y = label_rows(ys, slice(None), n, "s")
     for present, role in ((codes > 0, "source (positive)"), (codes < 0, "target (negative)")):
         if not present.any():
             raise ValueError(f"sample_domain has {n} rows, but none is a {role} row.")
@@ -717,16 +545,6 @@ def _same_counts(Xs, Xt, Zs, Zt):
             )
         counts.append(before)
     return tuple(counts)
-
-
-def _label_rows(y, rows, n: int, letter: str):
-    """Return the labels of some of a domain's n rows."""
-    if y is None:
-        return None
-    y = label_column(y, f"y{letter}")
-    if len(y) != n:
-        raise ValueError(f"X{letter} has {n} rows, but y{letter} has {len(y)} labels.")
-    return y[rows]
 
 
 def _take(X, rows):

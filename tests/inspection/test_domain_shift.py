@@ -19,7 +19,8 @@ from skdtl import TCA, DomainShiftDisplay, SourceOnly, stack
 from skdtl._mappers import Mapper
 from skdtl.discrepancy import mmd2, proxy_a_distance
 from skdtl.inspection._drawing import COLOURS
-from skdtl.inspection.domain_shift import _measure_text, joint_projection
+from skdtl.inspection._projection import joint_projection
+from skdtl.inspection.domain_shift import _measure_text
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
