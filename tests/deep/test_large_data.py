@@ -49,7 +49,9 @@ SETTINGS = {"hidden_layer_sizes": (8,), "max_epochs": 1, "batch_size": 500, "ran
     [
         DANN(**SETTINGS),
         DDC(adaptation_layer="auto", adaptation_width=4, **SETTINGS),
-        DeepTransferClassifier([MMD(kernel="linear")], module=partial(nn.Linear, out_features=4), **SETTINGS),
+        DeepTransferClassifier(
+            [MMD(kernel="linear")], module=partial(nn.Linear, out_features=4), **SETTINGS
+        ),
         DeepTransferRegressor([MMD(kernel="linear")], **SETTINGS),
     ],
     ids=lambda estimator: type(estimator).__name__,
