@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
-from _harness import NOTHING, Failed, Method, mean, of_each_class, pair, percent, table
+from _harness import NOTHING, Failed, Method, grid, mean, of_each_class, pair, percent
 from sklearn.model_selection import train_test_split
 
 import skdtl
@@ -146,7 +146,7 @@ def by_method(tasks, lines, groups=None):
     """
     names = [task.name for task in tasks]
 
-    def cell(task, name):
+    def cell(name, task):
         return percent(lines.scores(task, name))
 
     def over(members, name):
@@ -156,12 +156,6 @@ def by_method(tasks, lines, groups=None):
     def seconds(name):
         return mean(np.concatenate([lines.seconds(task, name) for task in names]))
 
-    return table(
-        tasks[0].methods,
-        {
-            "method": str,
-            **{task: partial(cell, task) for task in names},
-            **{group: partial(over, members) for group, members in (groups or {}).items()},
-            "CPU s per fit": seconds,
-        },
-    )
+    further = {group: partial(over, members) for group, members in (groups or {}).items()}
+    further["CPU s per fit"] = seconds
+    return grid("method", tasks[0].methods, names, cell, **further)

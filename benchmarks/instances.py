@@ -112,13 +112,13 @@ from _harness import (
     Draw,
     Method,
     Task,
+    grid,
     mean,
     mean_and_error,
     on_both,
     on_target,
     rmse,
     stacked,
-    table,
     with_equal_weights,
 )
 from scipy.stats import rankdata
@@ -395,22 +395,18 @@ def of_kind(kind, lines):
     digits, scale = (2, 1) if lower_is_better else (1, 100)
     ranks = rankdata(means if lower_is_better else -means, axis=1).mean(axis=0)
 
-    def cell(task, name):
+    def cell(name, task):
         return mean_and_error(lines.scores(task, name), digits, scale)
 
     def seconds(name):
         return f"{np.mean([lines.seconds(task, name).mean() for task in tasks.values()]):.2g}"
 
-    return table(
-        names,
-        {
-            "": str,
-            **{head: partial(cell, task) for head, task in tasks.items()},
-            "mean": lambda name: mean(means[:, names.index(name)], digits, scale),
-            "mean rank": lambda name: mean(ranks[names.index(name)]),
-            "CPU s a fit": seconds,
-        },
-    )
+    further = {
+        "mean": lambda name: mean(means[:, names.index(name)], digits, scale),
+        "mean rank": lambda name: mean(ranks[names.index(name)]),
+        "CPU s a fit": seconds,
+    }
+    return grid("", names, tasks, cell, **further)
 
 
 BENCHMARK = Benchmark(

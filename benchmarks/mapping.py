@@ -71,11 +71,11 @@ from _harness import (
     Draw,
     Method,
     Task,
+    grid,
     mean,
     mean_and_deviation,
     on_source,
     rmse,
-    table,
     unlabelled,
 )
 from _mapping import published_coral
@@ -143,14 +143,13 @@ REVIEWERS = {
 
 
 def reviews(lines):
-    def cell(pair, method):
+    def cell(method, pair):
         return mean(lines.scores(f"reviews: {pair}", method), scale=100)
 
     def over_pairs(method):
         return mean([lines.scores(f"reviews: {p}", method).mean() for p in PAIRS], scale=100)
 
-    columns = {pair: partial(cell, pair) for pair in PAIRS}
-    return table(REVIEWERS, {"method": str, **columns, "mean": over_pairs})
+    return grid("method", REVIEWERS, list(PAIRS), cell, mean=over_pairs)
 
 
 # -- MNIST and USPS --------------------------------------------------------------------------------
@@ -165,11 +164,10 @@ COLUMNS = [f"{pair}, {learner}" for learner in LEARNERS for pair in SOURCES]
 
 
 def collections(lines):
-    def cell(column, method):
+    def cell(method, column):
         return mean(lines.scores(f"MNIST/USPS: {column}", method), scale=100)
 
-    columns = {column: partial(cell, column) for column in COLUMNS}
-    return table(MAPS | PAPERS, {"method": str, **columns})
+    return grid("method", MAPS | PAPERS, COLUMNS, cell)
 
 
 def digit_maps(name):
@@ -220,14 +218,13 @@ DIGIT_METHODS = {**mapped(MAPS, LOGISTIC), "TargetOnly": Method(LOGISTIC, on_own
 
 
 def digits(lines):
-    def cell(shift, method):
+    def cell(method, shift):
         return mean_and_deviation(lines.scores(f"digits: {shift}", method), scale=100)
 
     def seconds(method):
         return mean([lines.seconds(f"digits: {shift}", method).mean() for shift in SHIFTS])
 
-    columns = {shift: partial(cell, shift) for shift in SHIFTS}
-    return table(DIGIT_METHODS, {"method": str, **columns, "CPU, s": seconds})
+    return grid("method", DIGIT_METHODS, SHIFTS, cell, **{"CPU, s": seconds})
 
 
 # -- spectra ---------------------------------------------------------------------------------------
@@ -254,15 +251,14 @@ CORN_METHODS = {**mapped(CORN_MAPS, PLS, n_components=15), "TargetOnly": Method(
 
 
 def corn(lines):
-    def cell(constituent, method):
+    def cell(method, constituent):
         errors = [
             lines.scores(f"corn: {constituent}, {source} → {target}", method)
             for source, target in INSTRUMENTS
         ]
         return mean(np.concatenate(errors), 3)
 
-    columns = {constituent: partial(cell, constituent) for constituent in CONSTITUENTS}
-    return table(CORN_METHODS, {"method": str, **columns})
+    return grid("method", CORN_METHODS, CONSTITUENTS, cell)
 
 
 # -- all of them -----------------------------------------------------------------------------------

@@ -85,13 +85,13 @@ from _harness import (
     Draw,
     Method,
     Task,
+    grid,
     mean,
     of_each_class,
     on_both,
     on_source,
     on_target,
     percent,
-    table,
 )
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -129,46 +129,48 @@ METHODS = {
     "MTLF, weights left where gamma puts them": MTLF(lam=1e6),
 }
 # first minus second
-DIFFERENCES = [
-    ("MTLF", "pooled 1-NN"),
-    ("MTLF", "target-only 1-NN"),
-    ("MTLF", "weights only"),
-    ("MTLF", "metric only"),
-    ("MTLF", "metric only, all weights 1"),
-    ("MTLF, initial weights 1", "metric only, all weights 1"),
-    ("MTLF, gamma = 0", "metric only"),
-    ("MTLF, weights left where gamma puts them", "metric only"),
-]
+DIFFERENCES = {
+    f"{first} − {second}": (first, second)
+    for first, second in (
+        ("MTLF", "pooled 1-NN"),
+        ("MTLF", "target-only 1-NN"),
+        ("MTLF", "weights only"),
+        ("MTLF", "metric only"),
+        ("MTLF", "metric only, all weights 1"),
+        ("MTLF, initial weights 1", "metric only, all weights 1"),
+        ("MTLF, gamma = 0", "metric only"),
+        ("MTLF, weights left where gamma puts them", "metric only"),
+    )
+}
 TASKS = [
     Task(f"{pair}, {10 * n} labelled", partial(draw, source, n), METHODS, seeds=10)
     for (source, pair), n in product(PAIRS.items(), (3, 5))
 ]
 
 
-def by_task(rows, words, cell):
-    return table(rows, {"": words, **{task.name: partial(cell, task.name) for task in TASKS}})
+NAMES = [task.name for task in TASKS]
 
 
 def accuracies(lines):
-    return by_task(METHODS, str, lambda task, method: percent(lines.scores(task, method)))
+    return grid("", METHODS, NAMES, lambda method, task: percent(lines.scores(task, method)))
 
 
 def differences(lines):
-    def cell(task, pair):
-        first, second = (lines.scores(task, method) for method in pair)
+    def cell(pair, task):
+        first, second = (lines.scores(task, method) for method in DIFFERENCES[pair])
         return percent(first - second, sign="+")
 
-    return by_task(DIFFERENCES, " − ".join, cell)
+    return grid("", DIFFERENCES, NAMES, cell)
 
 
 def fits(lines):
     seconds = "CPU seconds, one thread"
 
-    def cell(task, figure):
+    def cell(figure, task):
         known = figure == seconds
         return mean(lines.seconds(task, "MTLF") if known else lines.scores(task, "MTLF", figure))
 
-    return by_task([seconds, "iterations", "rows of weight 0"], str, cell)
+    return grid("", [seconds, "iterations", "rows of weight 0"], NAMES, cell)
 
 
 TABLES = {"accuracies": accuracies, "differences": differences, "fits": fits}

@@ -85,6 +85,7 @@ from _harness import (
     Method,
     Task,
     balanced_accuracy,
+    grid,
     percent,
     stacked,
     table,
@@ -191,10 +192,7 @@ def with_gains(numbers, scores):
 
 
 def by_method(corner, rows, scores):
-    def cell(name, row):
-        return percent(scores(row, name))
-
-    return table(rows, {corner: str, **{name: partial(cell, name) for name in METHODS}})
+    return grid(corner, rows, list(METHODS), lambda row, name: percent(scores(row, name)))
 
 
 # -- hospitals -------------------------------------------------------------------------------------

@@ -39,11 +39,11 @@ from _harness import (
     Draw,
     Method,
     Task,
+    grid,
     mean,
     of_each_class,
     on_both,
     percent,
-    table,
     with_equal_weights,
 )
 from sklearn.linear_model import LogisticRegression
@@ -107,12 +107,12 @@ ROUNDS = "*rounds that TrAdaBoost kept, mean*"
 
 
 def accuracies(lines):
-    def cell(task, row):
+    def cell(row, task):
         if row == ROUNDS:
             return mean(lines.scores(task, "TrAdaBoost", "rounds"))
         return percent(lines.scores(task, row))
 
-    return table([*METHODS, ROUNDS], {"": str, **{name: partial(cell, name) for name in LOADS}})
+    return grid("", [*METHODS, ROUNDS], list(LOADS), cell)
 
 
 BENCHMARK = Benchmark(__file__, __doc__, TASKS, {"table": accuracies})

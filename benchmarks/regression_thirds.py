@@ -45,13 +45,13 @@ from _harness import (
     Draw,
     Method,
     Task,
+    grid,
     mean_and_error,
     on_both,
     on_source,
     on_target,
     rmse,
     stacked,
-    table,
 )
 from sklearn.ensemble import ExtraTreesRegressor
 
@@ -104,7 +104,7 @@ TASKS = [
 def errors(lines):
     names = [task.name for task in TASKS]
 
-    def cell(method, task):
+    def cell(task, method):
         return mean_and_error(lines.scores(task, method), 2)
 
     def share(task):
@@ -118,14 +118,7 @@ def errors(lines):
             for task in names
         )
 
-    rows = table(
-        names,
-        {
-            "target third": str,
-            **{method: partial(cell, method) for method in METHODS},
-            "target's share": share,
-        },
-    )
+    rows = grid("target third", names, list(METHODS), cell, **{"target's share": share})
     below = ", ".join(f"{wins(method)} of {len(TASKS)} ({method})" for method in TRANSFER)
     return f"{rows}\n\nBelow all four references in {below} rows."
 

@@ -71,7 +71,7 @@ def test_a_script_is_tasks_methods_and_a_page(load, harness, name):
     places = re.findall(r"^\{(\w+)\}$", benchmark.text, re.MULTILINE)
     assert sorted(places) == sorted(benchmark.tables)
     assert f"make benchmark-{name}" in benchmark.text
-    assert benchmark.keys()
+    assert benchmark.fits()
     settings = importlib.import_module("_harness.running").settings
     seen = set()
     for task in benchmark.tasks.values():
@@ -96,10 +96,45 @@ def test_a_page_is_what_its_lines_say(load, harness, name):
         assert (benchmark.page_file.parent / picture).exists()
 
 
+class Whatever(dict):
+    """Scores that have every name."""
+
+    def __contains__(self, name):
+        return True
+
+    def __missing__(self, name):
+        return 0.5
+
+    def get(self, name, default=None):
+        return 0.5
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_page_can_be_made_of_complete_lines(load, harness, tmp_path, name):
+    benchmark, lines = load(name), harness.Lines()
+    costs = {"memory": {"before": 1e6, "peak": 5e6}, "scoring": {"seconds": 1.0, "peak": 4e6}}
+    for task, method, repetition in benchmark.fits():
+        of_task = benchmark.tasks[task]
+        line = {"task": task, "method": method, "scores": Whatever(accuracy=0.5), **costs}
+        line |= {"turn" if of_task.turns else "seed": repetition, "seconds": 3.0, "wall": 6.0}
+        lines.add(line, {"python": "3"})
+    assert benchmark.missing(lines) == []
+    page = benchmark.page(lines)
+    assert not re.search(r"^\{(\w+)\}$", page, re.MULTILINE)
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert len(rows) >= 3 * len(benchmark.tables)
+    assert "nan" not in "".join(rows)
+    if benchmark.pictures:
+        pytest.importorskip("matplotlib").use("Agg")
+    for picture, drawn in benchmark.pictures.items():
+        drawn(lines, tmp_path / picture)
+        assert (tmp_path / picture).stat().st_size > 10_000
+
+
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("results/*.jsonl")), ids=lambda path: path.stem)
 def test_lines_tell_of_the_fits_and_of_nothing_else(load, harness, path):
     benchmark = load(path.stem)
-    keys = set(benchmark.keys())
+    keys = set(benchmark.fits())
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"/(home|tmp|root|usr|work|opt|Users)/", text)
     known = {"task", "method", "seed", "turn", "class", "parameters", "scores", "seconds"}
@@ -123,9 +158,9 @@ def draw(seed):
     from _harness import Draw
 
     rng = np.random.default_rng(seed)
-    X = rng.normal(size=(40, 2))
-    y = X @ [1.0, -1.0] + 0.1 * rng.normal(size=40)
-    return Draw(X, y, X, None, X, y)
+    X = rng.normal(size=(60, 2))
+    y = X @ [1.0, -1.0] + 0.1 * rng.normal(size=60)
+    return Draw(X[:20], y[:20], X[20:40], None, X[40:], y[40:])
 
 
 @pytest.fixture
@@ -155,7 +190,7 @@ def test_a_fit_leaves_a_line_and_a_page_is_made_of_all(make, harness, tmp_path, 
     first, *lines = (tmp_path / "made_up.jsonl").read_text().splitlines()
     assert json.loads(first)["versions"]["numpy"] == np.__version__
     lines = [json.loads(line) for line in lines]
-    assert [harness.key_of(line) for line in lines] == benchmark.keys()
+    assert [harness.key_of(line) for line in lines] == benchmark.fits()
     assert len(lines) == 12
     line = lines[3]
     assert (line["task"], line["method"], line["seed"]) == ("one", "much", 1)
@@ -163,7 +198,7 @@ def test_a_fit_leaves_a_line_and_a_page_is_made_of_all(make, harness, tmp_path, 
     assert line["parameters"]["alpha"] == 1.0
     d = draw(1)
     model = Ridge(alpha=1.0).fit(d.Xs, d.ys)
-    expected = np.sqrt(np.mean((model.predict(d.Xs) - d.ys) ** 2))
+    expected = np.sqrt(np.mean((model.predict(d.X_test) - d.y_test) ** 2))
     assert line["scores"] == {"RMSE": pytest.approx(expected, rel=1e-12)}
     assert 0 < line["seconds"] < 60
     page = (tmp_path / "made_up.md").read_text()
@@ -308,7 +343,7 @@ def test_what_a_method_is_given_and_told(make, harness):
 
     def noted(d, seed):
         given.append(seed)
-        return harness.Draw(2 * d.Xs, d.ys, d.Xt, d.yt, 2 * d.X_test, d.y_test)
+        return harness.Draw(2 * d.Xs, d.ys, d.Xt, d.yt, d.X_test, d.y_test)
 
     method = harness.Method(
         lambda setting: Ridge(alpha=setting, solver="sag"),
@@ -343,6 +378,8 @@ def test_warnings_are_noted_and_not_printed(make, harness, capsys):
 
 
 SCRIPT = """
+from pathlib import Path
+
 import numpy as np
 from _harness import Benchmark, Draw, Method, Task
 
@@ -351,6 +388,8 @@ def draw(seed):
     return Draw(X, None, None, None, None, None)
 
 def double(_, d):
+    with open(Path(__file__).parent / "calls", "a") as file:
+        file.write(f"{len(d.Xs)} ")
     held = np.concatenate([d.Xs, d.Xs])
     return held.sum()
 
@@ -383,6 +422,14 @@ def test_a_process_of_its_own_tells_its_memory(harness, tmp_path, monkeypatch):
     assert 15e6 < taken < 30e6  # 16 MB of new rows
     assert line["scoring"]["peak"] < line["memory"]["peak"]
     assert line["wall"] > 0
+    calls = (tmp_path / "calls").read_text().split()
+    assert calls == ["1", "1000", "1000", "1", "1000", "1000"]  # a warm-up and two fits each
+
+
+def test_a_method_may_have_another_python(make, harness):
+    methods = {"a": harness.Method(Ridge(), harness.on_source, python="no/such/python")}
+    with pytest.raises(FileNotFoundError, match="no/such/python"):
+        make(methods, isolated=True).main([])
 
 
 def test_cells(harness):

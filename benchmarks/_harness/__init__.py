@@ -21,5 +21,5 @@ from .fits import (
 )
 from .lines import Lines, key_of
 from .running import memory
-from .tables import NOTHING, mean, mean_and_deviation, mean_and_error, percent, ratio, table
+from .tables import NOTHING, grid, mean, mean_and_deviation, mean_and_error, percent, ratio, table
 from .tasks import Method, Task

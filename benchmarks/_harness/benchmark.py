@@ -84,7 +84,7 @@ class Benchmark:
         source = f"[{self.name}.jsonl]({self.name}.jsonl)"
         return f"# {text}\n\nEach fit is a line of {source}, made by {made_by}.\n"
 
-    def keys(self) -> list[tuple[str, str, int]]:
+    def fits(self) -> list[tuple[str, str, int]]:
         """Return task, method and repetition of every fit, as they are done."""
         return [
             (task.name, name, repetition)
@@ -96,7 +96,7 @@ class Benchmark:
 
     def missing(self, lines: Lines) -> list[tuple[str, str, int]]:
         """Return what the page needs and lines don't have."""
-        return [key for key in self.keys() if lines.get(*key) is None and self._wanted(key, lines)]
+        return [key for key in self.fits() if lines.get(*key) is None and self._wanted(key, lines)]
 
     def _wanted(self, key, lines):
         task, name, _ = key
@@ -112,7 +112,7 @@ class Benchmark:
         """
         asked = [
             (task, name, repetition)
-            for task, name, repetition in self.keys()
+            for task, name, repetition in self.fits()
             if _matches(task, tasks)
             and _matches(name, methods)
             and (seeds is None or repetition < seeds)
@@ -137,7 +137,7 @@ class Benchmark:
         """Do some fits, add their lines, and yield them as they come."""
         made_by = versions(self.packages)
         lines.drop(keys)
-        lines.write(self.keys())
+        lines.write(self.fits())
         at_once = [key for key in keys if n_jobs > 1 and self.tasks[key[0]].may_run_at_once]
         parallel = joblib.Parallel(n_jobs, return_as="generator_unordered")
         jobs = (joblib.delayed(fit)(*self._job(key)) for key in at_once)
@@ -184,7 +184,7 @@ class Benchmark:
             for line in self.run(lines, keys, options.n_jobs):
                 print(_told(line), flush=True)
             if keys:
-                lines.write(self.keys())
+                lines.write(self.fits())
         missing = self.missing(lines)
         if missing:
             print(

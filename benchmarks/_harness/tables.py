@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -23,6 +24,30 @@ def table(rows: Iterable, columns: Mapping[str, Callable]) -> str:
     lines += [" | ".join(str(cell(row)) for cell in columns.values()) for row in rows]
     lines.insert(1, "|".join(["---"] * len(columns)))
     return "\n".join(f"|{line}|" if line.startswith("---") else f"| {line} |" for line in lines)
+
+
+def grid(corner: str, rows: Iterable, columns: Iterable, cell: Callable, **further) -> str:
+    """Return a table of two things: a cell is that of a row and a column.
+
+    Parameters
+    ----------
+    corner : str
+        What the rows are.
+    rows : iterable of str
+    columns : iterable of str, or dict of str to object
+        Where the heads are other than what the cells are made of: what they are made of.
+    cell : callable
+        Makes a cell of a row and a column.
+    **further : callable
+        Columns to the right, by their heads: what makes a cell of a row.
+    """
+    columns = columns if isinstance(columns, Mapping) else {column: column for column in columns}
+    cells = {head: partial(_turned, cell, column) for head, column in columns.items()}
+    return table(rows, {corner: str, **cells, **further})
+
+
+def _turned(cell, column, row):
+    return cell(row, column)
 
 
 def mean(values, digits=1, scale=1.0, sign="") -> str:
