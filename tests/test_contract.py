@@ -153,6 +153,13 @@ def test_target_may_be_larger_or_smaller_than_the_source(estimator):
 
 
 @every
+def test_there_may_be_more_columns_than_rows(estimator):
+    Xs, ys, Xt, yt = make_data(estimator, 30, 20, n_features=150)
+    predicted = estimator.fit(Xs, ys, Xt, yt).predict(Xt)
+    assert predicted.shape == (20,)
+
+
+@every
 def test_source_rows_may_come_in_any_order(estimator):
     if is_deep(estimator):
         pytest.skip("batches are drawn by row number: another order is another random seed")

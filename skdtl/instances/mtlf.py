@@ -139,7 +139,7 @@ class _MetricTransfer(SourceWeightsMixin, DomainTransformerMixin, TransferEstima
                 "by principal components with n_samples = 1."
             )
         small = n_features <= _MAX_COVARIANCE
-        n_components = min(self.n_components, n_features if small else n_rows - 1)
+        n_components = min(self.n_components, n_rows - 1)
         pca = PCA(
             n_components,
             svd_solver="covariance_eigh" if small else "arpack",
@@ -187,7 +187,8 @@ class MTLF(ClassifierMixin, ClassPredictions, _MetricTransfer):
         The number of neighbours that vote, at least 1.
     n_components : int, default=100
         The number of principal components, of the rows of both domains, in which the metric is
-        learnt, at least 1. Where there are no more features than that, all are kept as they are.
+        learnt, at least 1. Where there are no more features than that, all are kept as they are;
+        where there are fewer rows, there is one component less than rows.
     lam : float, default=10.0
         How strongly the weights are held at their initial values less what `gamma` takes, positive.
     beta : float, default=0.3
@@ -429,7 +430,8 @@ class MTLFRegressor(RegressorMixin, TargetPredictions, _MetricTransfer):
         The number of neighbours whose labels are averaged, at least 1.
     n_components : int, default=100
         The number of principal components, of the rows of both domains, in which the metric is
-        learnt, at least 1. Where there are no more features than that, all are kept as they are.
+        learnt, at least 1. Where there are no more features than that, all are kept as they are;
+        where there are fewer rows, there is one component less than rows.
     lam : float, default=10.0
         How strongly the weights are held at their initial values less what `gamma` takes, positive.
     beta : float, default=0.3
