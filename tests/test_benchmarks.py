@@ -20,7 +20,7 @@ SCRIPTS = sorted({path.stem for path in FOLDER.glob("[!_]*.py")} - WITHOUT_PAGE)
 WITHOUT_LINES = {
     *("deep_images", "deep_memmap", "deep_pairs", "deep_speed", "instances", "kmm_speed"),
     *("mapping", "mapping_speed", "million_rows", "office_caltech", "regression_thirds"),
-    *("tca_million", "tradaboost_speed", "two_moons"),
+    *("tca_million", "two_moons"),
 }
 
 
@@ -215,6 +215,9 @@ def test_what_is_known_is_not_fitted_again_and_what_has_changed_is(make, harness
     lines = harness.Lines(changed.lines_file)
     assert {key[1] for key in changed.to_do(lines)} == {"much"}
     assert len(changed.to_do(lines)) == 6
+    changed.main(["--limit", "1"])
+    alphas = [line["parameters"]["alpha"] for line in harness.Lines(changed.lines_file)]
+    assert sorted(alphas) == [1e-3] * 6 + [1.0] * 3 + [2.0]  # none of one method are mixed
     changed.main([])
     assert changed.to_do(harness.Lines(changed.lines_file)) == []
     assert len(harness.Lines(changed.lines_file)) == 12

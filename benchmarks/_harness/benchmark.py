@@ -135,16 +135,23 @@ class Benchmark:
 
     def run(self, lines, keys, n_jobs=1):
         """Do some fits, add their lines, and yield them as they come."""
+        if not keys:
+            return
         made_by = versions(self.packages)
-        lines.drop(keys)
+        # Lines of other parameters go, also of the seeds that are not asked for: none are mixed.
+        again = self._changed(lines) & {key[:2] for key in keys}
+        lines.drop([*keys, *(key for key in self.fits() if key[:2] in again)])
         lines.write(self.fits())
-        at_once = [key for key in keys if n_jobs > 1 and self.tasks[key[0]].may_run_at_once]
+        at_once, in_turn = [], []
+        for key in keys:
+            side_by_side = n_jobs > 1 and self.tasks[key[0]].may_run_at_once
+            (at_once if side_by_side else in_turn).append(key)
         parallel = joblib.Parallel(n_jobs, return_as="generator_unordered")
         jobs = (joblib.delayed(fit)(*self._job(key)) for key in at_once)
-        others = (key for key in keys if key not in set(at_once))
-        for line in chain(parallel(jobs), self._in_turn(others, lines)):
+        for line in chain(parallel(jobs), self._in_turn(in_turn, lines)):
             lines.add(line, made_by)
             yield line
+        lines.write(self.fits())
 
     def _in_turn(self, keys, lines):
         """Do one fit after the other, which may depend on lines so far."""
@@ -183,8 +190,6 @@ class Benchmark:
             print(f"{len(lines)} fits are known, {len(keys)} to do", flush=True)
             for line in self.run(lines, keys, options.n_jobs):
                 print(_told(line), flush=True)
-            if keys:
-                lines.write(self.fits())
         missing = self.missing(lines)
         if missing:
             print(

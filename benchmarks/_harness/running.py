@@ -44,6 +44,8 @@ def settings(task, name) -> dict:
 
 def described(value):
     """Return a value that JSON has: that of a number, the text of an estimator or a module."""
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, np.generic):
