@@ -20,7 +20,7 @@ SCRIPTS = sorted({path.stem for path in FOLDER.glob("[!_]*.py")} - WITHOUT_PAGE)
 WITHOUT_LINES = {
     *("deep_images", "deep_memmap", "deep_pairs", "deep_speed", "instances", "kmm_speed"),
     *("mapping", "mapping_speed", "million_rows", "office_caltech", "regression_thirds"),
-    *("tca_million", "two_moons"),
+    *("tca_million", "tradaboost_speed", "two_moons"),
 }
 
 
