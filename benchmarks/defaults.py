@@ -252,7 +252,8 @@ def compared(lines, tasks) -> list[dict]:
     ----------
     lines : iterable of dict
     tasks : set of str
-        The names of those that count.
+        The names of those that count; those without a shift have a number of their own, and are
+        counted like others only where there are no others.
     """
     points, failed, seconds = defaultdict(list), defaultdict(int), defaultdict(list)
     for line in lines:
@@ -293,25 +294,23 @@ def compared(lines, tasks) -> list[dict]:
         for name, of in (("source", 0), ("pooled", labels)):
             baseline = "SourceOnly" if name == "source" else "Pooled"
             found = gains(setting, ("all", of, learner, baseline))
-            shifted = [gain for task, gain in found.items() if TASKS[task].shift != "none"]
-            if shifted:
-                families = defaultdict(list)
-                for task, gain in found.items():
-                    if TASKS[task].shift != "none":
-                        families[TASKS[task].family].append(gain)
-                row[name] = {
-                    "tasks": len(shifted),
-                    "gain": np.mean(shifted),
-                    "by table": np.mean([np.mean(gain) for gain in families.values()]),
-                    "wins": sum(gain > 1 for gain in shifted),
-                    "losses": sum(gain < -1 for gain in shifted),
-                    "worst": min(found, key=lambda task: found[task]),
-                    "lowest": min(found.values()),
-                    "unshifted": min(
-                        (gain for task, gain in found.items() if TASKS[task].shift == "none"),
-                        default=np.nan,
-                    ),
-                }
+            if not found:
+                continue
+            unshifted = [gain for task, gain in found.items() if TASKS[task].shift == "none"]
+            counted = {task for task in found if TASKS[task].shift != "none"} or set(found)
+            families = defaultdict(list)
+            for task in counted:
+                families[TASKS[task].family].append(found[task])
+            row[name] = {
+                "tasks": len(counted),
+                "gain": np.mean([found[task] for task in counted]),
+                "by table": np.mean([np.mean(gain) for gain in families.values()]),
+                "wins": sum(found[task] > 1 for task in counted),
+                "losses": sum(found[task] < -1 for task in counted),
+                "worst": min(found, key=lambda task: found[task]),
+                "lowest": min(found.values()),
+                "unshifted": min(unshifted, default=np.nan),
+            }
         by_chance = gains(setting, ("all", 0, learner, CHANCE))
         row["below chance"] = sum(gain < -1 for gain in by_chance.values())
         rows.append(row)
