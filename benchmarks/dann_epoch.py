@@ -90,7 +90,6 @@ def ours(optimizer):
         lr_schedule="decay",
         batch_size=BATCH_SIZE,
         max_epochs=N_EPOCHS,
-        random_state=0,
     )
 
 

@@ -361,6 +361,9 @@ def test_what_a_method_is_given_and_told(make, harness):
     line = lines.get("one", "a", 2)
     assert line["parameters"]["alpha"] == 0.5
     assert "random_state" not in line["parameters"]  # it is the seed
+    own = harness.Task("own", draw, {"a": Ridge(random_state=0)})
+    settings = importlib.import_module("_harness.running").settings
+    assert settings(own, "a")["parameters"]["random_state"] == 0
     assert line["scores"]["seeded"] == 2
     np.testing.assert_allclose(line["scores"]["spread"], 2 * draw(2).Xs.std())
     np.testing.assert_array_equal(lines.scores("one", "a", "seeded"), [0, 1, 2])

@@ -22,6 +22,7 @@ from .fits import Failed
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "skdtl")
 MODULES = {"pot": "ot"}  # where the name differs
+SEED = object()  # stands for that of a repetition
 ENOUGH = 2.0  # seconds after which a short fit is not repeated any more
 
 
@@ -30,11 +31,11 @@ ENOUGH = 2.0  # seconds after which a short fit is not repeated any more
 
 def settings(task, name) -> dict:
     """Return the class and all parameters of a method, but for its seed, as JSON has them."""
-    model = task.method(name).prototype(task.setting, 0)
+    model = task.method(name).prototype(task.setting, SEED)
     if not hasattr(model, "get_params"):
         return {}
     parameters = model.get_params(deep=False)
-    if parameters.get("random_state") == 0:
+    if parameters.get("random_state") is SEED:
         parameters.pop("random_state")
     return {
         "class": type(model).__name__,
@@ -85,13 +86,16 @@ def load(packages):
 # -- a fit -----------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=1)
-def _drawn(script, name, seed):
+_LAST = {}
+
+
+def _drawn(script, task, seed):
     """Keep the last draw: the methods of a task follow each other."""
-    return _DRAWS[script, name](seed)
-
-
-_DRAWS = {}
+    key = script, task.name, seed
+    if key not in _LAST:
+        _LAST.clear()
+        _LAST[key] = task.draw(seed)
+    return _LAST[key]
 
 
 def fit(script, task, name, repetition, packages=(), *, warm_up=False) -> dict:
@@ -115,13 +119,12 @@ def fit(script, task, name, repetition, packages=(), *, warm_up=False) -> dict:
     method, seed = task.method(name), 0 if task.turns else repetition
     line = {"task": task.name, "method": name, "turn" if task.turns else "seed": repetition}
     line |= settings(task, name)
-    _DRAWS[script, task.name] = task.draw
     with warnings.catch_warnings(record=True) as caught, _one_thread():
         warnings.simplefilter("always")
         try:
             if warm_up and task.warm_up:
                 method.fit(method.prototype(task.setting, seed), task.warm_up())
-            draw = _drawn(script, task.name, seed)
+            draw = _drawn(script, task, seed)
             draw = draw if method.given is None else method.given(draw, seed)
             line |= _measured(task, method, seed, draw)
         except Failed as failure:
