@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 import pytest
 import torch
@@ -47,10 +45,6 @@ def test_the_discriminator_sees_the_layers_that_it_is_told_to():
     assert widths == {-1: 4, 0: 9, "output": 2, (0, 1, "output"): 15}
     with pytest.raises(ValueError, match="'layers' of DANN"):
         DANN(layers=(0, "input"), **SMALL).fit(Xs, ys, Xt)
-
-
-def test_twins_have_the_same_parameters():
-    assert inspect.signature(DANN) == inspect.signature(DANNRegressor)
 
 
 def test_lambda_zero_one_and_large_are_three_different_networks():

@@ -148,6 +148,14 @@ def test_every_parameter_changes_what_is_learnt(estimator, name, base):
         assert not same(first, second)
 
 
+def test_twins_have_the_same_parameters():
+    twins = {type(e).__name__: inspect.signature(type(e)) for e in DEEP}
+    pairs = [name for name in twins if f"{name}Regressor" in twins]
+    assert len(pairs) >= 8
+    for name in pairs:
+        assert twins[name] == twins[f"{name}Regressor"], name
+
+
 def test_the_tables_name_parameters_that_exist():
     names = {name for estimator in DEEP for name in parameters(type(estimator))}
     assert names >= ELSEWHERE.keys() | WITH.keys() | OTHER.keys()

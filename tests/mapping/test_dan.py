@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import math
 
 import numpy as np
@@ -377,10 +376,6 @@ def test_kernel_weights_are_saved_and_a_warm_start_goes_on_with_them(options, tm
     # No weights are chosen in the second fit: they are the first one's.
     loaded.set_params(warm_start=True, update_every=10**6, lr=1e-30).fit(Xs, ys, Xt)
     np.testing.assert_array_equal(loaded.kernel_weights_, dan.kernel_weights_)
-
-
-def test_twins_have_the_same_parameters():
-    assert inspect.signature(DAN) == inspect.signature(DANRegressor)
 
 
 def test_lambda_zero_one_and_large_are_three_different_networks():

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 import pytest
 import torch
@@ -39,10 +37,6 @@ def test_ddc_is_the_engine_with_one_more_layer_and_its_mmd(options, alignment):
         assert same_weights(ddc, by_hand.fit(Xs, ys, Xt))
         assert ddc.transform(Xt).shape == (len(Xt), 6)
         assert ddc.adaptation_layer_ == 1 and ddc.adaptation_width_ == 6
-
-
-def test_twins_have_the_same_parameters():
-    assert inspect.signature(DDC) == inspect.signature(DDCRegressor)
 
 
 def test_the_width_with_the_least_mmd_is_kept():

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import pickle
 
 import numpy as np
@@ -164,20 +163,6 @@ def test_deep_jdot_is_the_engine_with_joint_transport(regression):
     plain = cls(**SMALL).fit(Xs, ys, Xt)
     alignment = JointTransport(alpha=0.1, lam_t=0.1)
     assert same_weights(plain, engine([alignment], lam=1.0, **SMALL).fit(Xs, ys, Xt))
-
-
-@pytest.mark.parametrize(
-    "option", [{"alpha": 0.5}, {"lam_t": 0.5}, {"reg_e": 0.1}, {"layers": 0}, {"lam": 0.5}]
-)
-def test_every_parameter_counts(option):
-    Xs, ys, Xt, _ = two_domains()
-    options = {**SMALL, "hidden_layer_sizes": (9, 4)}
-    first = DeepJDOT(**options).fit(Xs, ys, Xt)
-    assert not same_weights(first, DeepJDOT(**options, **option).fit(Xs, ys, Xt))
-
-
-def test_twins_have_the_same_parameters():
-    assert inspect.signature(DeepJDOT) == inspect.signature(DeepJDOTRegressor)
 
 
 def test_lambda_zero_one_and_large_are_three_different_networks():
