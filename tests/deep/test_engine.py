@@ -85,6 +85,21 @@ def test_without_target_labels_y_is_the_sources():
     assert len(X) == 20 and torch.equal(X[:10, 0], y)
 
 
+@pytest.mark.parametrize("mapped", [False, True])
+def test_ids_of_domains_stay_with_their_rows(mapped, tmp_path):
+    X = np.arange(30, dtype=np.float32)[:, None]
+    if mapped:
+        np.save(tmp_path / "rows.npy", X)
+        X = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    source = X, torch.arange(30), np.arange(30) % 3 + 1
+    paired = PairedBatches(source, (X[:8], None), 7, (1, 2), CPU)
+    for _ in range(2):
+        for batch in paired:
+            n = batch.n_labelled
+            assert batch.domains[:n].tolist() == [y % 3 + 1 for y in batch[1].tolist()]
+            assert batch.domains[n:].tolist() == [-1] * (len(batch[0]) - n)
+
+
 def test_memory_maps_train_like_arrays_in_memory(tmp_path):
     Xs, ys, Xt, _ = two_domains()
     expected = small(MMD()).fit(Xs, ys, Xt)

@@ -339,6 +339,14 @@ def test_information_rises_where_rows_are_told_apart():
     assert history[-1, "valid_information"] > 0.3 > 0.1 > history[0, "valid_information"]
 
 
+def test_the_history_of_lambda_is_that_of_training():
+    Xs, ys, Xt, _ = two_domains(n_source=64, n_target=64)
+    options = {"lam": lambda p: p, "validation_fraction": 0.25, "batch_size": 24}
+    history = small(MMD(), **options).fit(Xs, ys, Xt).history_
+    steps = np.arange(8).reshape(4, 2) / 8  # two batches of the 48 rows that are left
+    np.testing.assert_allclose(history[:, "lam"], steps.mean(axis=1))
+
+
 def test_every_epoch_is_validated_by_the_same_batches():
     Xs, ys, Xt, _ = two_domains()
     still = small(MMD(), validation_fraction=0.4, batch_size=8, lr=1e-30).fit(Xs, ys, Xt)
