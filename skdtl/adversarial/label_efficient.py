@@ -20,7 +20,7 @@ from ..deep.alignments import ClassCentreSimilarity, DomainAdversary
 from ..deep.heads import ClassHead
 from ..deep.network import Network
 from ..deep.randomness import seeded
-from ._unscheduled import Unscheduled
+from ..deep.terms import Unscheduled
 
 __all__ = ["LabelEfficientTransfer"]
 

@@ -14,7 +14,7 @@ from ..base import Domain
 from ..deep._base import DeepTransferClassifierBase
 from ..deep._parameters import LAM, LAYERS, Lam, Layers, LrSchedule, Optimizer
 from ..deep.alignments import DomainConfusion, SoftLabels
-from ._unscheduled import Unscheduled
+from ..deep.terms import Unscheduled
 
 __all__ = ["SimultaneousTransfer"]
 

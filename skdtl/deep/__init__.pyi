@@ -41,4 +41,5 @@ from .terms import (
     Needs as Needs,
     Step as Step,
     Term as Term,
+    Unscheduled as Unscheduled,
 )

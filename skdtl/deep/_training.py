@@ -230,9 +230,10 @@ class TrainingMixin:
         return device
 
     def _lam(self: Any):
-        if self.lam == "ramp":
+        lam = getattr(self, "lam", 1.0)  # without a λ, the weights of terms are all that counts
+        if lam == "ramp":
             return Ramp()
-        return self.lam if callable(self.lam) else _Constant(self.lam)
+        return lam if callable(lam) else _Constant(lam)
 
     def _lr_schedule(self: Any):
         if self.lr_schedule == "constant":

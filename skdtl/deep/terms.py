@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from .heads import ClassHead, Head
 from .network import Network
 
-__all__ = ["Activations", "Needs", "Step", "Term", "attached", "overrides"]
+__all__ = ["Activations", "Needs", "Step", "Term", "Unscheduled", "attached", "overrides"]
 
 
 class Activations(NamedTuple):
@@ -258,6 +258,31 @@ class Term(nn.Module):
 
         The activations of `step` are those from before it.
         """
+
+
+class Unscheduled(Term):
+    """To be put before a term's class: its weight is all that counts, λ does not.
+
+    For losses with two weights, one of which is λ and follows its schedule; the other one is the
+    second term's.
+
+    Parameters
+    ----------
+    weight : float, default=1.0
+        The factor of Ω, 0 or more.
+
+    Examples
+    --------
+    >>> from skdtl.deep import TargetEntropy, Unscheduled
+    >>> class SteadyEntropy(Unscheduled, TargetEntropy):
+    ...     pass
+    >>> SteadyEntropy(0.1).strength(0.0)
+    0.1
+    """
+
+    def strength(self, lam: float) -> float:
+        """Return the factor of this term at a value of λ: w_k."""
+        return self.weight
 
 
 def overrides(term: nn.Module, hook: str, base: type = Term) -> bool:

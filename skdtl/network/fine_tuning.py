@@ -77,7 +77,6 @@ class _FineTuningBase(DeepTransferEstimator):
     max_epochs: int = parameter(default=100, text="Passes over the labelled target rows.")
     batch_size: int = parameter(default=128, text="At most so many rows are in a batch.")
 
-    lam = 1.0  # the weights of terms, if a subclass has some, are all that counts
     _transfer_tags: ClassVar[TransferTags] = TransferTags(
         "required", unlabelled_target=False, new_classes=True, source_optional=True
     )

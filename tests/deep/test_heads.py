@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from skdtl.deep.heads import ClassHead, CodeHead, Head, NumberHead
-from skdtl.deep.network import NetworkOfManyHeads
+from skdtl import DeepTransferClassifier, DeepTransferRegressor, FineTuning
+from skdtl._constraints import Instance, SequenceOf
+from skdtl._parameters import parameter
+from skdtl.deep import (
+    MMD,
+    Activations,
+    ClassHead,
+    CodeHead,
+    Head,
+    JointMMD,
+    MinimumClassConfusion,
+    Network,
+    NetworkOfManyHeads,
+    NumberHead,
+    TargetEntropy,
+    Term,
+)
+from skdtl.deep._base import DeepTransferClassifierBase
+
+from ..deep_common import SMALL
+from ..shifts import two_domains
 
 RNG = np.random.default_rng(0)
 Z = RNG.normal(size=(6, 3))
@@ -30,6 +52,9 @@ def test_classes():
     np.testing.assert_array_equal(ClassHead.predict(Z), Z.argmax(axis=1))
     pairs = ClassHead.pair_losses(z, torch.tensor([2, 0]))
     np.testing.assert_allclose(pairs, [-np.log(softmax(Z)[:, 2]), -np.log(softmax(Z)[:, 0])])
+    far = np.array([[1e4, 0.0], [-1e4, 0.0]])
+    np.testing.assert_array_equal(ClassHead.probabilities(far), [[1, 0], [0, 1]])
+    np.testing.assert_array_equal(ClassHead.log_probabilities(far), [[0, -1e4], [-1e4, 0]])
 
 
 @pytest.mark.parametrize("n_columns", [1, 3])
@@ -106,3 +131,108 @@ def test_the_loss_of_several_heads_is_the_sum_of_their_means():
         log_p = head(features[-1][rows]).log_softmax(1)
         expected -= log_p[torch.arange(len(rows)), y[rows]].mean().item()
     assert network.loss(output, y, domains).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_network_learns_several_numbers():
+    torch.manual_seed(0)
+    x = torch.randn(200, 3)
+    y = torch.stack([x[:, 0] + x[:, 1], -x[:, 2]], 1)
+    network = Network([nn.Identity()], lambda width: NumberHead(width, 2), x[:2])
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.05)
+    for _ in range(300):
+        optimizer.zero_grad()
+        network.loss(network(x), y, torch.ones(200, dtype=torch.int64)).backward()
+        optimizer.step()
+    assert network.n_outputs == 2 and F.mse_loss(network(x), y) < 1e-4
+
+
+# -- in an estimator -------------------------------------------------------------------------------
+
+
+class Hashing(DeepTransferClassifierBase):
+    """Learns codes of 16 bits of however many classes; predicts by the nearest mean code."""
+
+    _head = CodeHead
+
+    terms: list[Term] = parameter(default=(), legal=SequenceOf(Instance(Term)), text="Terms.")
+
+    def _n_outputs(self):
+        return 16
+
+    def _terms(self):
+        return self.terms
+
+    def codes(self, X):
+        return self._head.predict(self._output(self._check_X(X)))
+
+
+LEARNING = {**SMALL, "max_epochs": 40, "lr": 0.01}
+
+
+class Retrieval(Hashing):
+    def _predict(self, X):
+        return self.classes_[self.codes(X)[:, 0].astype(int)]
+
+
+def test_sixteen_bits_are_not_sixteen_classes():
+    Xs, ys, Xt, yt = two_domains()
+    terms = [JointMMD(layers="output")]
+    model = Hashing(terms=terms, validation_fraction=0.2, **LEARNING).fit(Xs, ys, Xt, yt)
+    assert model.net_.module_.head.weight.shape == (16, 16)
+    for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
+        with pytest.raises(AttributeError) as error:
+            getattr(model, method)
+        assert str(error.value.__cause__) == f"Hashing has no {method}: its outputs are codes."
+    epoch = model.history_[-1]
+    assert "valid_information" not in epoch and epoch["valid_loss"] < math.log(2)
+    # What alignments see of the output are bits, no probabilities.
+    network = model.net_.module_
+    with torch.no_grad():
+        sides = [
+            Activations(*network.float().activations(torch.as_tensor(X).float()), None)._replace(
+                head=network.head
+            )
+            for X in (Xs, Xt)
+        ]
+        term = JointMMD(layers="output")
+        (bits,) = term.aligned(sides[0])
+        torch.testing.assert_close(bits, sides[0].output.tanh())
+    # Codes of one class are like each other.
+    codes = model.codes(Xt)
+    assert codes.shape == (60, 16) and codes.dtype == bool
+    apart = (codes[:, None] != codes[None]).sum(2)
+    alike = yt[:, None] == yt
+    assert apart[alike].mean() < 0.5 * apart[~alike].mean()
+    assert set(Retrieval(**LEARNING).fit(Xs, ys, Xt, yt).predict(Xt)) <= {0, 1}
+    assert not hasattr(Retrieval(), "predict_proba") and hasattr(Retrieval(), "predict")
+
+
+@pytest.mark.parametrize("term", [TargetEntropy(), MinimumClassConfusion()])
+def test_terms_that_need_classes_refuse_codes_and_numbers(term):
+    Xs, ys, Xt, _ = two_domains()
+    name = type(term).__name__
+    with pytest.raises(ValueError, match=f"{name} looks at class .* outputs are codes"):
+        Hashing(terms=[term]).fit(Xs, ys, Xt)
+    with pytest.raises(ValueError, match=f"{name} looks at class .* outputs are a regressor's"):
+        DeepTransferRegressor([term], **SMALL).fit(Xs, 1.0 * ys, Xt)
+
+
+def test_a_single_class_column_is_no_regression():
+    """What the output is hangs on the head, not on how many columns it has."""
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    one = Activations((x,), x[:, :1], None, head=ClassHead(3, 1))
+    assert (one.prediction() == 1).all()
+    assert torch.equal(one._replace(head=NumberHead(3)).prediction(), x[:, :1])
+    three = Activations((x,), x, None, head=NumberHead(3, 3))
+    assert torch.equal(three.prediction(), x)
+    assert torch.equal(three.detach().prediction(), x) and three.detach().head is three.head
+
+
+def test_the_heads_weights_keep_their_names():
+    Xs, ys, Xt, yt = two_domains()
+    for model in (DeepTransferClassifier([MMD()], **SMALL), FineTuning(**SMALL)):
+        network = model.fit(Xs, ys, Xt, yt + 3 * isinstance(model, FineTuning)).net_.module_
+        names = list(network.state_dict())
+        assert names[-2:] == ["head.weight", "head.bias"] and type(network.head) is ClassHead
+    network = DeepTransferRegressor(**SMALL).fit(Xs, 1.0 * ys, Xt).net_.module_
+    assert type(network.head) is NumberHead and network.head.out_features == 1

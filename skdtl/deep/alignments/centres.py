@@ -12,7 +12,36 @@ from torch.nn import functional as F
 from ._base import Activations, Alignment, Layers
 from ._class_means import ClassMeans
 
-__all__ = ["ClassCentreSimilarity"]
+__all__ = ["ClassCentreSimilarity", "centre_similarities"]
+
+
+def centre_similarities(
+    x: Tensor, centres: Tensor, seen: Tensor, similarity: str, temperature: float
+) -> Tensor:
+    """Return rows' similarities to class centres, over a temperature.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, n_features)
+        Rows.
+    centres : Tensor of shape (n_domains, n_classes, n_features)
+        Each domain's centres.
+    seen : Tensor of shape (n_domains, n_classes), bool
+        Which of them there are.
+    similarity : {"cosine", "dot"}
+        The cosine of the angle, or the inner product.
+    temperature : float
+        By which it is divided.
+
+    Returns
+    -------
+    similarities : Tensor of shape (n, n_domains, n_classes)
+        As little as can be to a class without a centre.
+    """
+    if similarity == "cosine":
+        x, centres = F.normalize(x, eps=1e-6), F.normalize(centres, dim=2, eps=1e-6)
+    similarities = (x @ centres.flatten(0, 1).T / temperature).unflatten(1, seen.shape)
+    return similarities.masked_fill(~seen, torch.finfo(similarities.dtype).min)
 
 
 class ClassCentreSimilarity(Alignment):
@@ -129,7 +158,8 @@ class ClassCentreSimilarity(Alignment):
         seen = torch.stack([k.seen() for k in kept])
         omega = target.output.new_zeros(())
         for x, centres in zip(self.aligned(target), means.split(self.widths, 2)):
-            log_p = self._similarities(x, centres, seen).log_softmax(2)
+            likeness = centre_similarities(x, centres, seen, self.similarity, self.temperature)
+            log_p = likeness.log_softmax(2)
             # Without any centre yet, all classes are alike, and that says nothing.
             entropy = -(log_p.exp() * log_p).sum(2) * seen.any(1)
             omega = omega + (unlabelled[:, None] * entropy).sum()
@@ -139,16 +169,6 @@ class ClassCentreSimilarity(Alignment):
                 own = log_p[:, -1].gather(1, code[:, None])[:, 0]
                 omega = omega - (own * known).sum() / known.sum().clamp(min=1)
         return omega
-
-    def _similarities(self, x: Tensor, centres: Tensor, seen: Tensor) -> Tensor:
-        """Return similarities over τ, of the shape (rows, domains, classes).
-
-        To a class without a centre, they are as little as can be.
-        """
-        if self.similarity == "cosine":
-            x, centres = F.normalize(x, eps=1e-6), F.normalize(centres, dim=2, eps=1e-6)
-        similarities = (x @ centres.flatten(0, 1).T / self.temperature).unflatten(1, seen.shape)
-        return similarities.masked_fill(~seen, torch.finfo(similarities.dtype).min)
 
     def _compared(self) -> tuple[str, ...]:
         return ("source", "target") if self.centres == "both" else (self.centres,)

@@ -7,7 +7,32 @@ from torch import Tensor
 
 from ._base import Activations, Alignment
 
-__all__ = ["MinimumClassConfusion"]
+__all__ = ["MinimumClassConfusion", "class_confusion"]
+
+
+def class_confusion(logits: Tensor, temperature: float) -> Tensor:
+    """Return the mean share of a class's predictions that goes to other classes.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, n_classes)
+        What the network says of target rows.
+    temperature : float
+        By which they are divided first.
+
+    Returns
+    -------
+    confusion : Tensor of shape ()
+    """
+    log_p = (logits / temperature).log_softmax(1)
+    p = log_p.exp()
+    with torch.no_grad():
+        weights = 1 + (p * log_p).sum(1, keepdim=True).exp()
+    mass = weights * p
+    confused = (mass * (1 - p)).sum(0)
+    # A class without any probability confuses nothing.
+    total = mass.sum(0).clamp(min=torch.finfo(p.dtype).tiny)
+    return (confused / total).mean()
 
 
 class MinimumClassConfusion(Alignment):
@@ -63,12 +88,4 @@ class MinimumClassConfusion(Alignment):
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the mean share of a class's predictions that goes to other classes."""
-        log_p = (target.output / self.temperature).log_softmax(1)
-        p = log_p.exp()
-        with torch.no_grad():
-            weights = 1 + (p * log_p).sum(1, keepdim=True).exp()
-        mass = weights * p
-        confused = (mass * (1 - p)).sum(0)
-        # A class without any probability confuses nothing.
-        total = mass.sum(0).clamp(min=torch.finfo(p.dtype).tiny)
-        return (confused / total).mean()
+        return class_confusion(target.output, self.temperature)

@@ -11,10 +11,46 @@ from torch import Tensor
 from ._base import Activations, Alignment, Layers
 from .adversary import domain_loss, fully_connected, reverse_gradient
 
-__all__ = ["ConditionalAdversary"]
+__all__ = ["ConditionalAdversary", "certainty_weights", "multilinear_map", "randomized_map"]
 
 # Of a joint map with more columns, map="auto" takes the randomized form.
 _MOST_COLUMNS = 4096
+
+
+def multilinear_map(factors: Sequence[Tensor]) -> Tensor:
+    """Return the products of all columns of several tensors with the same rows, a column each."""
+    joint = factors[0]
+    for factor in factors[1:]:
+        joint = (joint[:, :, None] * factor[:, None, :]).flatten(1)
+    return joint
+
+
+def randomized_map(factors: Sequence[Tensor], projections: Sequence[Tensor]) -> Tensor:
+    """Return (R_1 f_1) ⊙ (R_2 f_2) ⊙ ... / √d of several tensors f and their matrices R."""
+    joint = factors[0] @ projections[0]
+    for factor, projection in zip(factors[1:], projections[1:]):
+        joint = joint * (factor @ projection)
+    return joint / math.sqrt(joint.shape[1])
+
+
+def certainty_weights(g: Tensor, log_g: Tensor, n_source: int) -> Tensor:
+    """Return rows' weights 1 + exp(-H(g)), divided by their mean over each domain.
+
+    Parameters
+    ----------
+    g, log_g : Tensor of shape (n, n_classes)
+        Class probabilities and their logarithms; the source's rows come first.
+    n_source : int
+        How many they are.
+
+    Returns
+    -------
+    weights : Tensor of shape (n,)
+    """
+    w = 1 + (g * log_g).sum(1).exp()  # exp(-H)
+    sizes = [n_source, len(w) - n_source]
+    # The mean is a mere unit: were it differentiated, certainty of all rows would not pay.
+    return torch.cat([part / part.detach().mean() for part in w.split_with_sizes(sizes)])
 
 
 class ConditionalAdversary(Alignment):
@@ -122,28 +158,17 @@ class ConditionalAdversary(Alignment):
             logits = reverse_gradient(logits, lam)
         log_g = logits.log_softmax(1)
         g = log_g.exp()
-        weights = self._weights(g, log_g, n_source) if self.entropy else None
+        weights = certainty_weights(g, log_g, n_source) if self.entropy else None
         domain_logits = self.discriminator(self._join([*factors, g]))[:, 0]
         loss, accuracy = domain_loss(domain_logits, n_source, weights)
         self.observed["domain_accuracy"] = accuracy
         return loss
 
     def _join(self, factors: Sequence[Tensor]) -> Tensor:
-        if self.randomized:
-            joint = factors[0] @ self.get_buffer("projection_0")
-            for i, factor in enumerate(factors[1:], 1):
-                joint = joint * (factor @ self.get_buffer(f"projection_{i}"))
-            return joint / math.sqrt(self.n_components)
-        joint = factors[0]
-        for factor in factors[1:]:
-            joint = (joint[:, :, None] * factor[:, None, :]).flatten(1)
-        return joint
-
-    def _weights(self, g: Tensor, log_g: Tensor, n_source: int) -> Tensor:
-        w = 1 + (g * log_g).sum(1).exp()  # exp(-H)
-        sizes = [n_source, len(w) - n_source]
-        # The mean is a mere unit: were it differentiated, certainty of all rows would not pay.
-        return torch.cat([part / part.detach().mean() for part in w.split_with_sizes(sizes)])
+        if not self.randomized:
+            return multilinear_map(factors)
+        projections = [self.get_buffer(f"projection_{i}") for i in range(len(factors))]
+        return randomized_map(factors, projections)
 
 
 def _typical_length(x: Tensor) -> Tensor:

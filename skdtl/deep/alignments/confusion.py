@@ -9,7 +9,27 @@ from torch.nn import functional as F
 from ._base import Activations
 from .adversary import AlternatingDiscriminator
 
-__all__ = ["DomainConfusion"]
+__all__ = ["DomainConfusion", "uniform_cross_entropy"]
+
+
+def uniform_cross_entropy(logits: Tensor, n_source: int) -> Tensor:
+    """Return the cross-entropy between "fifty-fifty" and a domain classifier's answers.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n,)
+        Its answers; the source's rows come first.
+    n_source : int
+        How many they are.
+
+    Returns
+    -------
+    loss : Tensor of shape ()
+        The mean over each domain, and then over the two.
+    """
+    # -(log D + log(1 - D)) / 2 = softplus(z) - z / 2 with D = 1 / (1 + exp(-z))
+    each = F.softplus(logits) - logits / 2
+    return (each[:n_source].mean() + each[n_source:].mean()) / 2
 
 
 class DomainConfusion(AlternatingDiscriminator):
@@ -64,8 +84,4 @@ class DomainConfusion(AlternatingDiscriminator):
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the cross-entropy between the uniform distribution and D's answers."""
         x = torch.cat([self.joined(domain) for domain in (source, target)])
-        logits = self.discriminator(x)[:, 0]
-        # -(log D + log(1 - D)) / 2 = softplus(z) - z / 2 with D = 1 / (1 + exp(-z))
-        each = F.softplus(logits) - logits / 2
-        n_source = len(source.output)
-        return (each[:n_source].mean() + each[n_source:].mean()) / 2
+        return uniform_cross_entropy(self.discriminator(x)[:, 0], len(source.output))

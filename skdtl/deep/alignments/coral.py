@@ -7,13 +7,19 @@ from torch import Tensor
 
 from ._base import Activations, Alignment
 
-__all__ = ["CorrelationAlignment"]
+__all__ = ["CorrelationAlignment", "covariance_distance"]
 
 
 def _covariance(x: Tensor) -> Tensor:
     """Return the unbiased covariance of the columns; that of a single row is 0."""
     x = x - x.mean(0)
     return x.T @ x / max(len(x) - 1, 1)
+
+
+def covariance_distance(xs: Tensor, xt: Tensor) -> Tensor:
+    """Return the squared distance of two samples' covariances, over 4 times their squared width."""
+    difference = _covariance(xs) - _covariance(xt)
+    return difference.square().sum() / (4 * xs.shape[1] ** 2)
 
 
 class CorrelationAlignment(Alignment):
@@ -51,8 +57,4 @@ class CorrelationAlignment(Alignment):
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the sum of the layers' distances between covariances."""
         pairs = zip(self.aligned(source), self.aligned(target))
-        return torch.stack([self._distance(xs, xt) for xs, xt in pairs]).sum()
-
-    def _distance(self, xs: Tensor, xt: Tensor) -> Tensor:
-        difference = _covariance(xs) - _covariance(xt)
-        return difference.square().sum() / (4 * xs.shape[1] ** 2)
+        return torch.stack([covariance_distance(xs, xt) for xs, xt in pairs]).sum()

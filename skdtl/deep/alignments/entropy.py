@@ -6,7 +6,29 @@ from torch import Tensor
 
 from ._base import Activations, Alignment
 
-__all__ = ["TargetEntropy"]
+__all__ = ["TargetEntropy", "mean_entropy"]
+
+
+def mean_entropy(logits: Tensor, y: Tensor | None) -> Tensor:
+    """Return the mean entropy of the predictions of rows without a label.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, n_classes)
+        What the network says.
+    y : Tensor of shape (n,) or None
+        Class codes, -1 where a row has none; None where no row has one.
+
+    Returns
+    -------
+    entropy : Tensor of shape ()
+    """
+    log_p = logits.log_softmax(1)
+    entropy = -(log_p.exp() * log_p).sum(1)
+    if y is None:
+        return entropy.mean()
+    unlabelled = y == -1
+    return (entropy * unlabelled).sum() / unlabelled.sum().clamp(min=1)
 
 
 class TargetEntropy(Alignment):
@@ -48,9 +70,4 @@ class TargetEntropy(Alignment):
 
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the mean entropy of the predictions of target rows without a label."""
-        log_p = target.output.log_softmax(1)
-        entropy = -(log_p.exp() * log_p).sum(1)
-        if target.y is None:
-            return entropy.mean()
-        unlabelled = target.y == -1
-        return (entropy * unlabelled).sum() / unlabelled.sum().clamp(min=1)
+        return mean_entropy(target.output, target.y)

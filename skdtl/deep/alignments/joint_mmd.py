@@ -18,7 +18,26 @@ from ._gaussian import (
 )
 from .adversary import reverse_gradient
 
-__all__ = ["JointMMD"]
+__all__ = ["JointMMD", "joint_mmd2"]
+
+
+def joint_mmd2(kernels: Sequence[Tensor], n_source: int, n_target: int) -> Tensor:
+    """Return the biased estimate of the squared MMD by the product of several kernels.
+
+    Parameters
+    ----------
+    kernels : sequence of Tensor of shape (n_pairs,)
+        Each layer's kernel of all pairs of rows, the source's rows first.
+    n_source, n_target : int
+        How many rows there are of each domain.
+
+    Returns
+    -------
+    mmd2 : Tensor of shape ()
+    """
+    first = kernels[0]
+    weights = pair_weights(n_source, n_target, False, first.dtype, first.device)
+    return weights @ (math.prod(kernels[1:], start=first) - 1)
 
 
 class JointMMD(Alignment):
@@ -125,8 +144,7 @@ class JointMMD(Alignment):
             if self.maps is not None:
                 x = self.maps[i](x)
             kernels.append(self._kernel(x, layer == "output"))
-        weights = pair_weights(len(xs), len(xt), False, x.dtype, x.device)
-        return weights @ (math.prod(kernels[1:], start=kernels[0]) - 1)
+        return joint_mmd2(kernels, len(xs), len(xt))
 
     def _kernel(self, x: Tensor, is_output: bool) -> Tensor:
         distances = squared_distances(x)

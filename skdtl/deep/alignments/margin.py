@@ -10,7 +10,32 @@ from torch import Tensor
 from ._base import Activations, Alignment, Layers
 from .adversary import fully_connected, reverse_gradient
 
-__all__ = ["MarginDisparity"]
+__all__ = ["MarginDisparity", "margin_disparity"]
+
+
+def margin_disparity(log_p: Tensor, predicted: Tensor, n_source: int, margin: float) -> Tensor:
+    """Return how well a second head agrees on the source, and disagrees on the target.
+
+    Parameters
+    ----------
+    log_p : Tensor of shape (n, n_classes)
+        The logarithms of its class probabilities; the source's rows come first.
+    predicted : Tensor of shape (n,), int
+        The classes that the first head predicts.
+    n_source : int
+        How many rows are the source's.
+    margin : float
+        γ, by which the source counts more.
+
+    Returns
+    -------
+    disparity : Tensor of shape ()
+    """
+    n, predicted = n_source, predicted[:, None]
+    agree = log_p[:n].gather(1, predicted[:n])
+    # log(1 - p') as the sum over all other classes: where p' rounds to 1, 1 - p' would be 0.
+    disagree = log_p[n:].scatter(1, predicted[n:], -torch.inf).logsumexp(1)
+    return margin * agree.mean() + disagree.mean()
 
 
 class MarginDisparity(Alignment):
@@ -79,10 +104,7 @@ class MarginDisparity(Alignment):
 
     def _disparity(self, source: Activations, target: Activations, lam: float | None) -> Tensor:
         xs, xt = (self.joined(domain) for domain in (source, target))
-        x, n = torch.cat([xs, xt]), len(xs)
+        x = torch.cat([xs, xt])
         log_p = self.head(x if lam is None else reverse_gradient(x, lam)).log_softmax(1)
-        predicted = torch.cat([source.output, target.output]).argmax(1, keepdim=True)
-        agree = log_p[:n].gather(1, predicted[:n])
-        # log(1 - p') as the sum over all other classes: where p' rounds to 1, 1 - p' would be 0.
-        disagree = log_p[n:].scatter(1, predicted[n:], -torch.inf).logsumexp(1)
-        return self.margin * agree.mean() + disagree.mean()
+        predicted = torch.cat([source.output, target.output]).argmax(1)
+        return margin_disparity(log_p, predicted, len(xs), self.margin)

@@ -8,7 +8,33 @@ from torch import Tensor
 from ._base import Activations, Alignment, Layers
 from ._gaussian import gaussian_mixture, median_bandwidth, pair_weights, squared_distances
 
-__all__ = ["MMD"]
+__all__ = ["MMD", "gaussian_mmd2", "linear_mmd2"]
+
+
+def linear_mmd2(xs: Tensor, xt: Tensor) -> Tensor:
+    """Return the squared distance of the means of two samples."""
+    return (xs.mean(0) - xt.mean(0)).square().sum()
+
+
+def gaussian_mmd2(xs: Tensor, xt: Tensor, bandwidth: float | None = None) -> Tensor:
+    """Return the biased estimate of two samples' squared MMD, by one Gaussian kernel.
+
+    Parameters
+    ----------
+    xs, xt : Tensor of shape (n, n_features)
+        The samples.
+    bandwidth : float or None, default=None
+        σ. None means the median distance, held constant for the gradient.
+
+    Returns
+    -------
+    mmd2 : Tensor of shape ()
+    """
+    distances = squared_distances(torch.cat([xs, xt]))
+    squared = median_bandwidth(distances) if bandwidth is None else bandwidth**2
+    kernel = gaussian_mixture(distances, squared)
+    weights = pair_weights(len(xs), len(xt), False, kernel.dtype, kernel.device)
+    return weights @ (kernel - 1)
 
 
 class MMD(Alignment):
@@ -76,11 +102,5 @@ class MMD(Alignment):
 
     def _mmd2(self, xs: Tensor, xt: Tensor) -> Tensor:
         if self.kernel == "linear":
-            return (xs.mean(0) - xt.mean(0)).square().sum()
-        distances = squared_distances(torch.cat([xs, xt]))
-        if self.bandwidth is None:
-            kernel = gaussian_mixture(distances, median_bandwidth(distances))
-        else:
-            kernel = gaussian_mixture(distances, self.bandwidth**2)
-        weights = pair_weights(len(xs), len(xt), False, kernel.dtype, kernel.device)
-        return weights @ (kernel - 1)
+            return linear_mmd2(xs, xt)
+        return gaussian_mmd2(xs, xt, self.bandwidth)

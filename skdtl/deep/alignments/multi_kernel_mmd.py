@@ -19,7 +19,7 @@ from ._gaussian import (
     squared_distances,
 )
 
-__all__ = ["MultiKernelMMD", "optimal_kernel_weights"]
+__all__ = ["MultiKernelMMD", "multi_kernel_mmd2", "optimal_kernel_weights"]
 
 MULTIPLIERS = tuple(2.0**power for power in range(-8, 9))
 
@@ -66,6 +66,40 @@ def _quadruple_distances(xs: Tensor, xt: Tensor) -> Tensor:
 def _h(kernel: Tensor) -> Tensor:
     """Return k(s1, s2) + k(t1, t2) - k(s1, t2) - k(s2, t1) of each quadruple."""
     return kernel[0] + kernel[1] - kernel[2] - kernel[3]
+
+
+def multi_kernel_mmd2(
+    xs: Tensor, xt: Tensor, multipliers: Sequence[float], beta: Sequence[float], estimate: str
+) -> Tensor:
+    """Return an estimate of two samples' squared MMD by a weighted sum of Gaussians.
+
+    Parameters
+    ----------
+    xs, xt : Tensor of shape (n, n_features)
+        The samples.
+    multipliers : sequence of float
+        Which multiples of the squared median distance the squared widths are.
+    beta : sequence of float
+        The kernels' weights.
+    estimate : {"biased", "unbiased", "linear"}
+        Over all pairs of rows, a row with itself or not, or over quadruples.
+
+    Returns
+    -------
+    mmd2 : Tensor of shape ()
+    """
+    if estimate == "linear":
+        distances = _quadruple_distances(xs, xt)
+        if not distances.numel():  # a single row
+            return xs.sum() * 0
+    else:
+        distances = squared_distances(torch.cat([xs, xt]))
+    kernel = gaussian_mixture(distances, median_bandwidth(distances), multipliers, beta)
+    if estimate == "linear":
+        return _h(kernel).mean()
+    unbiased = estimate == "unbiased"
+    weights = pair_weights(len(xs), len(xt), unbiased, kernel.dtype, kernel.device)
+    return weights @ (kernel - 1)
 
 
 class MultiKernelMMD(Alignment):
@@ -211,19 +245,9 @@ class MultiKernelMMD(Alignment):
     def forward(self, source: Activations, target: Activations) -> Tensor:
         """Return the sum of the layers' squared MMD."""
         layers = zip(self.aligned(source), self.aligned(target), self.beta)
-        return torch.stack([self._mmd2(*layer) for layer in layers]).sum()
-
-    def _mmd2(self, xs: Tensor, xt: Tensor, beta: Sequence[float]) -> Tensor:
-        if self.estimate == "linear":
-            distances = _quadruple_distances(xs, xt)
-            if not distances.numel():  # a single row
-                return xs.sum() * 0
-        else:
-            distances = squared_distances(torch.cat([xs, xt]))
-        median = median_bandwidth(distances)
-        kernel = gaussian_mixture(distances, median, self.bandwidth_multipliers, beta)
-        if self.estimate == "linear":
-            return _h(kernel).mean()
-        unbiased = self.estimate == "unbiased"
-        weights = pair_weights(len(xs), len(xt), unbiased, kernel.dtype, kernel.device)
-        return weights @ (kernel - 1)
+        return torch.stack(
+            [
+                multi_kernel_mmd2(xs, xt, self.bandwidth_multipliers, beta, self.estimate)
+                for xs, xt, beta in layers
+            ]
+        ).sum()

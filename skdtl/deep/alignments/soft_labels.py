@@ -11,7 +11,37 @@ from ..terms import Needs
 from ._base import Activations, Alignment
 from ._class_means import ClassMeans
 
-__all__ = ["SoftLabels"]
+__all__ = ["SoftLabels", "soft_cross_entropy"]
+
+
+def soft_cross_entropy(
+    logits: Tensor, y: Tensor, soft_labels: Tensor, seen: Tensor, temperature: float
+) -> Tensor:
+    """Return the mean cross-entropy of labelled rows to their classes' soft labels.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, n_classes)
+        What the network says.
+    y : Tensor of shape (n,)
+        Class codes, -1 where a row has none.
+    soft_labels : Tensor of shape (n_classes, n_classes)
+        Each class's soft label.
+    seen : Tensor of shape (n_classes,), bool
+        Which classes have one.
+    temperature : float
+        By which the logits are divided first.
+
+    Returns
+    -------
+    loss : Tensor of shape ()
+        0 where no row counts.
+    """
+    label = y.clamp(min=0)  # -1 stands for none; such rows get no weight below
+    counts = (y >= 0) & seen[label]
+    log_p = (logits / temperature).log_softmax(1)
+    each = -(soft_labels[label] * log_p).sum(1)
+    return (each * counts).sum() / counts.sum().clamp(min=1)
 
 
 class SoftLabels(Alignment):
@@ -99,8 +129,5 @@ class SoftLabels(Alignment):
         """Return the mean cross-entropy to the soft labels over the labelled target rows."""
         if target.y is None:
             return target.output.new_zeros(())
-        label = target.y.clamp(min=0)  # -1 stands for none; such rows get no weight below
-        counts = (target.y >= 0) & self.predicted.seen()[label]
-        log_p = (target.output / self.temperature).log_softmax(1)
-        each = -(self.predicted.means()[label] * log_p).sum(1)
-        return (each * counts).sum() / counts.sum().clamp(min=1)
+        soft_labels, seen = self.predicted.means(), self.predicted.seen()
+        return soft_cross_entropy(target.output, target.y, soft_labels, seen, self.temperature)

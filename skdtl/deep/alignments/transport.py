@@ -8,7 +8,7 @@ from torch import Tensor
 from ..._couplings import transport_plan
 from ._base import Activations, Alignment, Layers
 
-__all__ = ["JointTransport"]
+__all__ = ["JointTransport", "squared_distances"]
 
 
 class JointTransport(Alignment):

@@ -1,0 +1,316 @@
+"""The engine has room: for a network, a term, heads and sources that it does not know.
+
+What stands here touches nothing in skdtl/deep; docs/guide/adding_a_method.rst tells it.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skdtl import DeepTransferClassifier, FineTuning, stack
+from skdtl._constraints import Real
+from skdtl._parameters import parameter
+from skdtl.deep import (
+    ClassHead,
+    Needs,
+    Network,
+    NetworkOfManyHeads,
+    Term,
+)
+from skdtl.deep._base import DeepTransferClassifierBase
+from skdtl.deep._parameters import LAM, Lam
+from skdtl.deep.alignments.entropy import mean_entropy
+from skdtl.deep.alignments.mmd import gaussian_mmd2
+
+from ..deep_common import SMALL, same_weights, weights
+from ..shifts import shifted_feature, two_domains
+
+# -- a network of one's own: residual transfer (Long, Zhu, Wang, Jordan, NIPS 2016) ----------------
+
+
+class ResidualNetwork(Network):
+    """Source rows are predicted by f_S = f_T + Δf(f_T), target rows by f_T."""
+
+    def __init__(self, layers, make_head, example):
+        super().__init__(layers, make_head, example)
+        n = self.head.out_features
+        self.residual = nn.Sequential(nn.Linear(n, n), nn.ReLU(), nn.Linear(n, n))
+
+    def outputs(self, features, domains):
+        f_target = self.head(features[-1])
+        if domains is None:  # target rows alone, as in predict
+            return f_target
+        f_source = f_target + self.residual(f_target)
+        return torch.where(domains[:, None] > 0, f_source, f_target)
+
+
+class FusedDiscrepancy(Term):
+    """λ times the MMD of features ⊗ f_T, and γ times the entropy of f_T on the target."""
+
+    name = "fused_mmd"
+    needs = Needs(classes=True, target=True)
+
+    def __init__(self, weight=1.0, gamma=0.1):
+        super().__init__(weight)
+        self.gamma = gamma
+
+    def value(self, step):
+        fused = []
+        for side in (step.labelled, step.other):
+            features = side.features[-1]
+            p = step.network.head(features).softmax(1)
+            fused.append((features[:, :, None] * p[:, None, :]).flatten(1))
+        return gaussian_mmd2(*fused)
+
+    def loss(self, step):
+        entropy = mean_entropy(step.other.output, step.other.y)
+        return super().loss(step) + self.gamma * entropy
+
+
+class RTN(DeepTransferClassifierBase):
+    """Residual transfer network."""
+
+    _network_class = ResidualNetwork
+
+    lam: Lam = parameter(default=1.0, legal=LAM, text="λ, the weight of the discrepancy.")
+    gamma: float = parameter(default=0.1, legal=Real(0), text="γ, the weight of the entropy.")
+
+    def _terms(self):
+        return [FusedDiscrepancy(gamma=self.gamma)]
+
+
+# -- a term of one's own: L2-SP (Li, Grandvalet, Davoine, ICML 2018) -------------------------------
+
+
+class L2SP(Term):
+    """Half the squared distance of the hidden layers' weights from where the training began."""
+
+    name = "distance"
+
+    def attach(self, network):
+        for k, weight in enumerate(network.layers.parameters()):
+            self.register_buffer(f"start_{k}", weight.detach().clone())
+
+    def value(self, step):
+        pairs = zip(step.network.layers.parameters(), self.buffers(), strict=True)
+        return sum((weight - start).square().sum() for weight, start in pairs) / 2
+
+
+class FineTuningNearby(FineTuning):
+    """Fine-tuning that stays near the pre-trained weights."""
+
+    alpha: float = parameter(default=0.1, legal=Real(0), text="α, the weight of the distance.")
+
+    def _terms(self):
+        return [L2SP(self.alpha)]
+
+
+# -- what they do ----------------------------------------------------------------------------------
+
+
+def n_lines(*classes) -> int:
+    source = "".join(inspect.getsource(cls) for cls in classes)
+    return sum(bool(line.strip()) for line in source.splitlines())
+
+
+def test_they_are_short():
+    assert n_lines(ResidualNetwork, FusedDiscrepancy, RTN) <= 60
+    assert n_lines(L2SP, FineTuningNearby) <= 25
+
+
+def rows(X):
+    return torch.as_tensor(X, dtype=torch.float32)
+
+
+def test_residual_network_predicts_each_domain_by_its_own_function():
+    Xs, ys, Xt, _ = two_domains()
+    model = RTN(**SMALL).fit(Xs, ys, Xt)
+    network = model.net_.module_.double().eval()
+    x = torch.cat([torch.as_tensor(Xs[:4]), torch.as_tensor(Xt[:3])])
+    features, output = network.activations(x, torch.tensor([1, 1, 2, 1, -1, -1, -2]))
+    f_target = network.head(features[-1])
+    f_source = f_target + network.residual(f_target)
+    assert not torch.allclose(f_source, f_target, atol=1e-3)
+    torch.testing.assert_close(output, torch.cat([f_source[:4], f_target[4:]]))
+    # An estimator predicts target rows, unless it is asked for the source's.
+    x = torch.as_tensor(Xs)
+    f_target = network.head(network.features(x)[-1])
+    expected = f_target + network.residual(f_target)
+    np.testing.assert_allclose(model._output(Xs, "source"), expected.detach(), rtol=1e-10)
+    logits = f_target.detach().numpy()
+    np.testing.assert_allclose(model.decision_function(Xs), logits[:, 1] - logits[:, 0], rtol=1e-9)
+    assert model.transform(Xs, domain="source").shape == (90, 16)
+
+
+def test_residual_loss_is_the_papers_to_the_last_gradient():
+    Xs, ys, Xt, _ = two_domains(n_source=30, n_target=20)
+    options = {**SMALL, "optimizer": "sgd", "momentum": 0.0, "max_epochs": 1, "batch_size": 99}
+    still = RTN(**options, lam=0.7, gamma=0.3, lr=1e-30).fit(Xs, ys, Xt)
+    model = RTN(**options, lam=0.7, gamma=0.3, lr=0.5).fit(Xs, ys, Xt)
+    network = copy.deepcopy(still.net_.module_).double()  # without gradients
+    sides = []
+    for X in (Xs, Xt):
+        features = network.features(torch.as_tensor(X))[-1]
+        sides.append((features, network.head(features)))
+    (fs, zs), (ft, zt) = sides
+    f_source = zs + network.residual(zs)
+    p = f_source.softmax(1)[torch.arange(30), torch.as_tensor(ys)]
+    fused = [torch.einsum("ni,nk->nik", f, z.softmax(1)).flatten(1) for f, z in sides]
+    joint = torch.cat(fused)
+    squares = (joint[:, None] - joint[None]).square().sum(2)
+    median = squares[torch.triu_indices(50, 50, 1).unbind()].median().detach()
+    kernel = (-squares / (2 * median)).exp()
+    mmd = kernel[:30, :30].mean() + kernel[30:, 30:].mean() - 2 * kernel[:30, 30:].mean()
+    q = zt.softmax(1)
+    entropy = -(q * q.log()).sum(1).mean()
+    loss = -p.log().mean() + 0.7 * mmd + 0.3 * entropy
+    loss.backward()
+    assert model.loss_curve_[0] == pytest.approx(loss.item(), rel=1e-5)
+    assert model.history_[0, "fused_mmd"] == pytest.approx(mmd.item(), rel=1e-4)
+    for start, learnt in zip(network.parameters(), weights(model), strict=True):
+        np.testing.assert_allclose(learnt, (start - 0.5 * start.grad).detach(), atol=2e-6)
+
+
+def test_residual_transfer_is_an_estimator_like_any_other(tmp_path):
+    pytest.importorskip("safetensors")
+    Xs, ys, Xt, yt = shifted_feature(0, n=200)
+    options = {**SMALL, "max_epochs": 60, "lr": 0.01}
+    plain = DeepTransferClassifier(**options).fit(Xs, ys, Xt)
+    model = RTN(lam=3.0, **options).fit(Xs, ys, Xt)
+    assert model.score(Xt, yt) > plain.score(Xt, yt) + 0.1
+    model.save_weights(tmp_path / "rtn")
+    loaded = RTN(lam=3.0, **options).load_weights(tmp_path / "rtn")
+    np.testing.assert_array_equal(loaded.predict_proba(Xt), model.predict_proba(Xt))
+    np.testing.assert_array_equal(loaded._output(Xs, "source"), model._output(Xs, "source"))
+    piece = RTN(lam=3.0, **{**options, "max_epochs": 1})
+    first = piece.fit(Xs, ys, Xt)
+    assert same_weights(first, RTN(lam=3.0, **options).partial_fit(Xs, ys, Xt))
+    with pytest.raises(TypeError, match="RTN has no parameter 'gama'; did you mean 'gamma'"):
+        RTN(gama=1.0)
+
+
+TWO = {**SMALL, "hidden_layer_sizes": (8, 6), "lr": 0.01, "max_epochs": 30}
+
+
+def distance(model, start) -> float:
+    pairs = zip(model.net_.module_.layers.parameters(), start.net_.module_.layers.parameters())
+    return sum(float((a - b).detach().square().sum()) for a, b in pairs) / 2
+
+
+def test_fine_tuning_stays_near_the_pretrained_weights():
+    Xs, ys, Xt, yt = two_domains()
+    start = FineTuningNearby(**{**TWO, "pretrain_epochs": 30, "lr": 0.01, "max_epochs": 1})
+    start.set_params(backbone_lr_factor=0.0).fit(Xs, ys, Xt, 1 - yt)  # the hidden layers stand
+    options = {**TWO, "pretrain_epochs": 30, "backbone_lr_factor": 1.0}
+    far, near, nearer = (
+        FineTuningNearby(alpha=alpha, **options).fit(Xs, ys, Xt, 1 - yt)
+        for alpha in (0.0, 1.0, 10.0)
+    )
+    assert distance(far, start) > 2 * distance(near, start) > 20 * distance(nearer, start) > 0
+    plain = FineTuning(**options).fit(Xs, ys, Xt, 1 - yt)
+    assert same_weights(plain, far)
+    for model in (far, near, nearer):  # the epoch's first value is 0: it began there
+        values = model.history_[:, "distance"]
+        assert 0 < values[0] < values[-1]
+        assert "distance" not in model.pretrain_history_[-1]
+    assert near.history_[-1, "train_loss"] == pytest.approx(
+        near.history_[-1, "task_loss"] + near.history_[-1, "distance"], rel=1e-4
+    )
+
+
+def test_the_start_is_that_of_the_module_where_there_is_no_source():
+    _, _, Xt, yt = two_domains()
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 6), nn.ReLU())
+    model = FineTuningNearby(alpha=1e4, module=module, **TWO).fit(None, None, Xt, yt)
+    for a, b in zip(model.net_.module_.layers.parameters(), module.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=0.02, rtol=0)
+        assert not torch.equal(a, b)
+
+
+# -- several sources, each with classes of its own -------------------------------------------------
+
+
+class TwoTasks(NetworkOfManyHeads):
+    """Domain 2 has three classes, all others have two."""
+
+    def __init__(self, layers, make_head, example):
+        three = {2: partial(ClassHead, out_features=3)}
+        super().__init__(layers, partial(ClassHead, out_features=2), example, three)
+
+
+class Multitask(DeepTransferClassifierBase):
+    """Two sources teach the same layers, each by its own classes."""
+
+    _network_class = TwoTasks
+
+
+class NeedsHeads(Term):
+    needs = Needs(several_heads=True)
+
+    def value(self, step):
+        return step.labelled.output.new_zeros(())
+
+
+def two_tasks():
+    rng = np.random.default_rng(0)
+    X1, X2, Xt = (rng.normal(size=(n, 4)) for n in (120, 90, 80))
+    y1, y2, yt = (X1[:, 0] > 0).astype(int), np.digitize(X2[:, 1], [-0.5, 0.5]), Xt[:, 0] > 0
+    return X1, y1, X2, y2, Xt, yt.astype(int)
+
+
+def test_two_sources_with_other_classes_share_their_layers():
+    X1, y1, X2, y2, Xt, yt = two_tasks()
+    X, y, domain = stack([X1, X2], [y1, y2], Xt)
+    model = Multitask(**{**SMALL, "max_epochs": 60, "lr": 0.01, "hidden_layer_sizes": (16, 8)})
+    model.fit(X, y, sample_domain=domain)
+    network = model.net_.module_
+    assert network.n_heads == 2 and network.n_outputs == 3
+    assert network.head.out_features == 2 and network.heads["2"].out_features == 3
+    output = model._output(Xt)
+    assert output.shape == (
+        80,
+        2,
+    )  # target rows go to the network's own head
+    assert (output.argmax(1) == yt).mean() > 0.9
+    network.eval()
+    with torch.no_grad():
+        ids = torch.full((90,), 2)
+        _, output = network.float().activations(rows(X2), ids)
+        assert (output.argmax(1).numpy() == y2).mean() > 0.9
+        # Each row's output is its own head's, and what that lacks is impossible.
+        both = torch.cat([rows(X1[:5]), rows(X2[:5])])
+        ids = torch.tensor([1] * 5 + [2] * 5)
+        features, output = network.activations(both, ids)
+        torch.testing.assert_close(output[:5, :2], network.head(features[-1][:5]))
+        torch.testing.assert_close(output[5:], network.heads["2"](features[-1][5:]))
+        assert (output[:5].softmax(1)[:, 2] == 0).all() and output.isfinite().all()
+        # The loss is the sum of the tasks' mean losses.
+        labels = torch.tensor([*y1[:5], *y2[:5]])
+        labels[0] = -1
+        expected = sum(
+            nn.functional.cross_entropy(z, t)
+            for z, t in ((output[1:5, :2], labels[1:5]), (output[5:], labels[5:]))
+        )
+        torch.testing.assert_close(network.loss(output, labels, ids), expected)
+        alone = network.loss(output[5:], labels[5:], ids[5:])
+        torch.testing.assert_close(alone, nn.functional.cross_entropy(output[5:], labels[5:]))
+
+
+def test_a_term_may_need_several_heads():
+    Xs, ys, Xt, _ = two_domains()
+    with pytest.raises(ValueError, match="NeedsHeads needs a network with several heads"):
+        DeepTransferClassifier([NeedsHeads()], **SMALL).fit(Xs, ys, Xt)
+
+    class WithTerm(Multitask):
+        def _terms(self):
+            return [NeedsHeads()]
+
+    assert "term" in WithTerm(**SMALL).fit(Xs, ys, Xt).history_[-1]
