@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from numpy.typing import ArrayLike
 from sklearn import config_context
 from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
@@ -13,6 +14,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from ._constraints import HasMethod
 from ._predictions import ClassPredictions
+from ._typing import LabelsLike, RowsLike
 from .base import TransferEstimator
 
 __all__ = ["DelegatingEstimator", "WrappingEstimator", "fit_clone", "takes_missing_values"]
@@ -93,7 +95,7 @@ class DelegatingEstimator(ClassPredictions, WrappingEstimator):
         return self.estimator_.decision_function(self._prepare(X))
 
     @available_if(lambda self: self._offers("score"))
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: RowsLike, y: LabelsLike, sample_weight: ArrayLike | None = None) -> float:
         """Score predictions on labelled target rows: accuracy, or R² for a regressor.
 
         Parameters

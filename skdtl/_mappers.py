@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._arrays import join_rows
 from ._constraints import HasMethod, OneOf
 from ._delegation import DelegatingEstimator
+from ._typing import RowsLike
 from .base import Domain, DomainTransformerMixin
 
 
@@ -75,7 +76,7 @@ class Mapper(DomainTransformerMixin, DelegatingEstimator):
 class InvertibleMapper(Mapper):
     """Base class of mappers that also lead back; a subclass writes ``_unmap(Z, domain)``."""
 
-    def inverse_transform(self, X, domain="target"):
+    def inverse_transform(self, X: RowsLike, domain: str = "target") -> Any:
         """Lead mapped rows back to the features.
 
         Parameters

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from sklearn.utils.metaestimators import available_if
+
+from ._typing import RowsLike
 
 __all__ = ["ClassPredictions", "TargetPredictions", "if_offered"]
 
@@ -26,7 +29,7 @@ class TargetPredictions:
         return hasattr(self, f"_{method}")
 
     @if_offered("predict")
-    def predict(self, X):
+    def predict(self, X: RowsLike) -> np.ndarray:
         """Predict the labels of target rows.
 
         Parameters
@@ -49,7 +52,7 @@ class ClassPredictions(TargetPredictions):
     _decision_function: Callable[..., Any]
 
     @if_offered("predict_proba")
-    def predict_proba(self, X):
+    def predict_proba(self, X: RowsLike) -> np.ndarray:
         """Predict the class probabilities of target rows.
 
         Of learners that vote, these are the classes' shares of the vote, which are not calibrated;
@@ -68,7 +71,7 @@ class ClassPredictions(TargetPredictions):
         return self._predict_proba(self._check_X(X))
 
     @if_offered("predict_log_proba")
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: RowsLike) -> np.ndarray:
         """Predict the logarithms of the class probabilities of target rows.
 
         Parameters
@@ -84,7 +87,7 @@ class ClassPredictions(TargetPredictions):
         return self._predict_log_proba(self._check_X(X))
 
     @if_offered("decision_function")
-    def decision_function(self, X):
+    def decision_function(self, X: RowsLike) -> np.ndarray:
         """Return the decision values of target rows.
 
         Parameters

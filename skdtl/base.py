@@ -13,10 +13,11 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -43,6 +44,7 @@ from ._labels import (
     read_labels,
     whole_numbers,
 )
+from ._typing import LabelsLike, RowsLike
 from .domains import check_sample_domain
 
 __all__ = [
@@ -161,7 +163,16 @@ class TransferEstimator(BaseEstimator):
         "hide_target_labels": True,
     }
 
-    def fit(self, Xs, ys, Xt=None, yt=None, *, sample_domain=None, hide_target_labels=False):
+    def fit(
+        self,
+        Xs: RowsLike,
+        ys: LabelsLike,
+        Xt: RowsLike | None = None,
+        yt: LabelsLike = None,
+        *,
+        sample_domain: ArrayLike | None = None,
+        hide_target_labels: bool = False,
+    ) -> Self:
         """Fit to a source and a target.
 
         Either in pair form, ``fit(Xs, ys, Xt, yt)``, or in stacked form,
@@ -465,7 +476,7 @@ class DomainTransformerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     A subclass writes ``_map(X, domain)`` for validated rows and sets ``_n_features_out``.
     """
 
-    def transform(self, X, domain="target"):
+    def transform(self, X: RowsLike, domain: str = "target") -> Any:
         """Map rows to the space in which the domains are alike.
 
         Parameters
@@ -485,8 +496,15 @@ class DomainTransformerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return self._map(self._check_X(X), domain)
 
     def fit_transform(
-        self, X, y=None, Xt=None, yt=None, *, sample_domain=None, hide_target_labels=False
-    ):
+        self,
+        X: RowsLike,
+        y: LabelsLike = None,
+        Xt: RowsLike | None = None,
+        yt: LabelsLike = None,
+        *,
+        sample_domain: ArrayLike | None = None,
+        hide_target_labels: bool = False,
+    ) -> Any:
         """Fit, and map the rows given first, each by its own domain's map.
 
         Parameters

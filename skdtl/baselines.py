@@ -12,6 +12,7 @@ from ._arrays import join_rows
 from ._constraints import OneOf
 from ._delegation import DelegatingEstimator
 from ._labels import one_class_message
+from ._typing import Estimator
 from .base import Domain, TransferTags
 
 __all__ = ["Pooled", "SourceOnly", "TargetOnly"]
@@ -55,7 +56,7 @@ class SourceOnly(DelegatingEstimator):
 
     _transfer_tags: ClassVar[TransferTags] = TransferTags("ignored", unlabelled_target=False)
 
-    def __init__(self, estimator=None):
+    def __init__(self, estimator: Estimator = None):
         self.estimator = estimator
 
     def _default_estimator(self):
@@ -104,7 +105,7 @@ class TargetOnly(DelegatingEstimator):
 
     _transfer_tags: ClassVar[TransferTags] = TransferTags("required", unlabelled_target=False)
 
-    def __init__(self, estimator=None):
+    def __init__(self, estimator: Estimator = None):
         self.estimator = estimator
 
     def _default_estimator(self):
@@ -184,7 +185,7 @@ class Pooled(DelegatingEstimator):
         "balance": OneOf("rows", "domains"),
     }
 
-    def __init__(self, estimator=None, *, balance="rows"):
+    def __init__(self, estimator: Estimator = None, *, balance: str = "rows"):
         self.estimator = estimator
         self.balance = balance
 

@@ -7,12 +7,16 @@ for the target.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _num_samples
 
 from ._labels import is_missing_label, label_column, tidy_labels
+from ._typing import LabelsLike, RowsLike
 
 __all__ = ["encode_domain", "is_missing_label", "split_domains", "stack"]
 
@@ -67,7 +71,7 @@ def _is_domain_code(code) -> bool:
     )
 
 
-def encode_domain(labels, target, source=None) -> np.ndarray:
+def encode_domain(labels: LabelsLike, target: Any, source: Any = None) -> np.ndarray:
     """Make domain codes from a column that names each row's domain.
 
     For a table that already holds all rows, say with a column "hospital".
@@ -134,7 +138,9 @@ def _as_list(labels) -> list:
     return [labels.item() if isinstance(labels, np.generic) else labels]
 
 
-def stack(Xs, ys, Xt, yt=None):
+def stack(
+    Xs: RowsLike, ys: LabelsLike, Xt: RowsLike, yt: LabelsLike = None
+) -> tuple[Any, Any, np.ndarray]:
     """Put the rows of all domains in one table, as Pipeline and GridSearchCV need them.
 
     Parameters
@@ -251,7 +257,9 @@ def _narrow_strings(columns, known) -> np.ndarray:
     return known
 
 
-def split_domains(X, y, sample_domain):
+def split_domains(
+    X: RowsLike, y: LabelsLike, sample_domain: ArrayLike
+) -> tuple[Any, Any, Any, Any]:
     """Take a stacked table apart: the way back from `stack`.
 
     Parameters

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
+from .._typing import Seed
+
 
 def _covariate(rng, n, is_target):
     """Rows lie elsewhere on one curved border between the classes."""
@@ -47,7 +49,7 @@ _SHIFTS = {
 
 
 def make_shifted_classification(
-    shift: str = "covariate", n_source: int = 500, n_target: int = 500, *, random_state=None
+    shift: str = "covariate", n_source: int = 500, n_target: int = 500, *, random_state: Seed = None
 ) -> Bunch:
     """Make two domains of a binary task between which one thing has changed.
 

@@ -6,9 +6,10 @@ import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.metaestimators import available_if
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from .._constraints import check_params
 from .._predictions import ClassPredictions, TargetPredictions
+from .._typing import LabelsLike, RowsLike
 from ..base import Domain, DomainTransformerMixin, TransferEstimator
 from ._holdout import hold_out
 from ._parameters import TrainingParameters
@@ -198,15 +200,15 @@ class DeepTransferEstimator(
     @available_if(_offers_partial_fit)
     def partial_fit(
         self,
-        Xs,
-        ys,
-        Xt=None,
-        yt=None,
+        Xs: RowsLike,
+        ys: LabelsLike,
+        Xt: RowsLike | None = None,
+        yt: LabelsLike = None,
         *,
-        classes=None,
-        sample_domain=None,
-        hide_target_labels=False,
-    ):
+        classes: LabelsLike = None,
+        sample_domain: ArrayLike | None = None,
+        hide_target_labels: bool = False,
+    ) -> Self:
         """Train one epoch on the given rows, from where the training stands.
 
         For rows that come in pieces: the network, its optimizer and the alignments go on from the

@@ -45,7 +45,7 @@ def _positive(cls: type, **parameters) -> None:
 
 def _image_shape(cls: type, input_shape, image_shape) -> tuple[tuple[int, ...], list[nn.Module]]:
     """Return (channels, height, width), and what brings the rows into this shape."""
-    given = (input_shape,) if isinstance(input_shape, numbers.Integral) else tuple(input_shape)
+    given = tuple(input_shape) if isinstance(input_shape, Sequence) else (input_shape,)
     shape = given if image_shape is None else tuple(image_shape)
     if math.prod(shape) != math.prod(given):
         raise ValueError(
@@ -129,9 +129,9 @@ class LeNet(_Backbone):
 
     def __init__(
         self,
-        input_shape,
+        input_shape: int | Sequence[int],
         *,
-        image_shape=None,
+        image_shape: Sequence[int] | None = None,
         n_channels: Sequence[int] = (8, 16),
         kernel_size: int = 5,
         n_features: int = 128,
@@ -242,9 +242,9 @@ class ResNet(_Backbone):
 
     def __init__(
         self,
-        input_shape,
+        input_shape: int | Sequence[int],
         *,
-        image_shape=None,
+        image_shape: Sequence[int] | None = None,
         n_channels: Sequence[int] = (16, 32, 64),
         n_blocks: int = 1,
         normalization: str = "group",
@@ -317,7 +317,7 @@ class SpectrumNet(_Backbone):
 
     def __init__(
         self,
-        input_shape,
+        input_shape: int | Sequence[int],
         *,
         n_channels: Sequence[int] = (8, 16),
         kernel_size: int = 9,
@@ -327,7 +327,7 @@ class SpectrumNet(_Backbone):
         cls = type(self)
         sizes: dict[str, Any] = {"kernel_size": kernel_size, "pool_size": pool_size}
         _positive(cls, n_channels=n_channels, n_features=n_features, **sizes)
-        given = (input_shape,) if isinstance(input_shape, numbers.Integral) else tuple(input_shape)
+        given = tuple(input_shape) if isinstance(input_shape, Sequence) else (input_shape,)
         if len(given) > 2:
             raise ValueError(
                 f"{cls.__name__} needs sequences, (n, length) or (n, channels, length), but a "

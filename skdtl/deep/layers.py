@@ -10,6 +10,7 @@ import torch
 from sklearn.utils import check_random_state
 from torch import nn
 
+from .._typing import Seed
 from .network import Fold, Network, split_layers
 from .randomness import seeded
 
@@ -119,7 +120,7 @@ def copy_layers(
 
 
 def reinitialize_layers(
-    network: nn.Module | _Fitted, first: int, *, random_state=None
+    network: nn.Module | _Fitted, first: int, *, random_state: Seed = None
 ) -> nn.Sequential:
     """Return the hidden layers of a network, the last of them with new random weights.
 

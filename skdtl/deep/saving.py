@@ -44,7 +44,7 @@ class SavingMixin:
     _network_attributes: ClassVar[tuple[str, ...]]
     _architecture: dict[str, Any]
 
-    def save_weights(self: Any, path):
+    def save_weights(self: Any, path: str | os.PathLike[str]) -> None:
         """Write the weights of the network and of the alignments to a safetensors file.
 
         The file holds numbers, and in its header a JSON text: the classes, the names of the
@@ -92,7 +92,7 @@ class SavingMixin:
         tensors = {name: value.cpu().contiguous().clone() for name, value in _tensors(net).items()}
         Path(path).write_bytes(safetensors.torch.save(tensors, {"skdtl": json.dumps(header)}))
 
-    def load_weights(self: Any, path):
+    def load_weights(self: Any, path: str | os.PathLike[str]) -> Any:
         """Read the weights that ``save_weights`` wrote, instead of fitting.
 
         The estimator must have the parameters that shape the network with the values that the

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from inspect import signature
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import ArrayLike
 from sklearn.base import is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_array, check_random_state
@@ -13,6 +16,7 @@ from sklearn.utils.validation import _num_samples
 
 from .._arrays import dense
 from .._constraints import Int
+from .._typing import Estimator, LabelsLike, RowsLike, Seed
 from ..discrepancy import mmd2, proxy_a_distance
 from ..domains import check_sample_domain
 from ._drawing import pyplot
@@ -135,7 +139,18 @@ class DomainShiftDisplay:
     0.61 0.04
     """
 
-    def __init__(self, Xs, Xt, Zs, Zt, *, ys=None, yt=None, regression=None, n_rows=None):
+    def __init__(
+        self,
+        Xs: RowsLike,
+        Xt: RowsLike,
+        Zs: RowsLike,
+        Zt: RowsLike,
+        *,
+        ys: LabelsLike = None,
+        yt: LabelsLike = None,
+        regression: bool | None = None,
+        n_rows: Sequence[int] | None = None,
+    ):
         self.Xs = Xs
         self.Xt = Xt
         self.Zs = Zs
@@ -148,18 +163,18 @@ class DomainShiftDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        Xs,
-        ys=None,
-        Xt=None,
-        yt=None,
+        estimator: Estimator,
+        Xs: RowsLike,
+        ys: LabelsLike = None,
+        Xt: RowsLike | None = None,
+        yt: LabelsLike = None,
         *,
-        sample_domain=None,
-        discrepancy="mmd",
-        max_samples=1000,
-        random_state=None,
-        ax=None,
-    ):
+        sample_domain: ArrayLike | None = None,
+        discrepancy: str = "mmd",
+        max_samples: int = 1000,
+        random_state: Seed = None,
+        ax: Any = None,
+    ) -> Self:
         """Draw rows before and after the map of a fitted estimator.
 
         Either in pair form, ``from_estimator(estimator, Xs, ys, Xt, yt)``, or in stacked form,
@@ -238,19 +253,19 @@ class DomainShiftDisplay:
     @classmethod
     def from_arrays(
         cls,
-        Xs,
-        Xt,
-        Zs,
-        Zt,
+        Xs: RowsLike,
+        Xt: RowsLike,
+        Zs: RowsLike,
+        Zt: RowsLike,
         *,
-        ys=None,
-        yt=None,
-        regression=None,
-        discrepancy="mmd",
-        max_samples=1000,
-        random_state=None,
-        ax=None,
-    ):
+        ys: LabelsLike = None,
+        yt: LabelsLike = None,
+        regression: bool | None = None,
+        discrepancy: str = "mmd",
+        max_samples: int = 1000,
+        random_state: Seed = None,
+        ax: Any = None,
+    ) -> Self:
         """Draw rows before and after a map that are given as arrays.
 
         Parameters
@@ -293,7 +308,7 @@ class DomainShiftDisplay:
         display = cls(Xs, Xt, Zs, Zt, ys=ys, yt=yt, **options)
         return display.plot(ax, discrepancy=discrepancy)
 
-    def plot(self, ax=None, *, discrepancy="mmd"):
+    def plot(self, ax: Any = None, *, discrepancy: str = "mmd") -> Self:
         """Draw.
 
         Parameters

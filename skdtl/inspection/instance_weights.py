@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from .._labels import is_missing_label, label_column, tidy_labels
+from .._typing import Estimator, LabelsLike
 from ..domains import check_sample_domain
 from ._drawing import COLOURS, label_name, pyplot
 
@@ -173,7 +176,16 @@ class InstanceWeightsDisplay:
     2
     """
 
-    def __init__(self, weights, y, *, sources=None, path=None, intervals=None, source_names=None):
+    def __init__(
+        self,
+        weights: ArrayLike,
+        y: LabelsLike,
+        *,
+        sources: ArrayLike | None = None,
+        path: ArrayLike | None = None,
+        intervals: int | None = None,
+        source_names: Mapping[int, str] | None = None,
+    ):
         self.weights = weights
         self.y = y
         self.sources = sources
@@ -184,15 +196,15 @@ class InstanceWeightsDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        ys,
+        estimator: Estimator,
+        ys: LabelsLike,
         *,
-        sample_domain=None,
-        kind="distribution",
-        intervals=4,
-        source_names=None,
-        ax=None,
-    ):
+        sample_domain: ArrayLike | None = None,
+        kind: str = "distribution",
+        intervals: int = 4,
+        source_names: Mapping[int, str] | None = None,
+        ax: Any = None,
+    ) -> Self:
         """Draw the weights that a fitted estimator gave to its source rows.
 
         Parameters
@@ -259,16 +271,16 @@ class InstanceWeightsDisplay:
     @classmethod
     def from_arrays(
         cls,
-        weights,
-        ys,
+        weights: ArrayLike,
+        ys: LabelsLike,
         *,
-        sources=None,
-        path=None,
-        kind="distribution",
-        intervals=4,
-        source_names=None,
-        ax=None,
-    ):
+        sources: ArrayLike | None = None,
+        path: ArrayLike | None = None,
+        kind: str = "distribution",
+        intervals: int = 4,
+        source_names: Mapping[int, str] | None = None,
+        ax: Any = None,
+    ) -> Self:
         """Draw weights that are given as arrays.
 
         Parameters
@@ -307,7 +319,7 @@ class InstanceWeightsDisplay:
         )
         return display.plot(ax, kind=kind)
 
-    def plot(self, ax=None, *, kind="distribution"):
+    def plot(self, ax: Any = None, *, kind: str = "distribution") -> Self:
         """Draw.
 
         Parameters

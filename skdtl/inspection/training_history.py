@@ -6,11 +6,13 @@ import math
 import numbers
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any, Self
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._typing import Estimator
 from ._drawing import COLOURS, pyplot
 
 __all__ = ["TrainingHistoryDisplay"]
@@ -85,11 +87,13 @@ class TrainingHistoryDisplay:
     ['loss', 'domain_loss', 'domain_accuracy', 'lam']
     """
 
-    def __init__(self, histories):
+    def __init__(self, histories: Any):
         self.histories = histories
 
     @classmethod
-    def from_estimator(cls, estimator, *, panels=None, ax=None):
+    def from_estimator(
+        cls, estimator: Estimator, *, panels: Sequence[str] | None = None, ax: Any = None
+    ) -> Self:
         """Draw the history of a fitted estimator.
 
         Parameters
@@ -127,7 +131,14 @@ class TrainingHistoryDisplay:
         return cls(stages).plot(ax, panels=panels)
 
     @classmethod
-    def from_history(cls, history, *, pretrain_history=None, panels=None, ax=None):
+    def from_history(
+        cls,
+        history: Any,
+        *,
+        pretrain_history: Any = None,
+        panels: Sequence[str] | None = None,
+        ax: Any = None,
+    ) -> Self:
         """Draw a history that is given as such.
 
         Parameters
@@ -148,7 +159,7 @@ class TrainingHistoryDisplay:
         stages = [history] if pretrain_history is None else [pretrain_history, history]
         return cls(stages).plot(ax, panels=panels)
 
-    def plot(self, ax=None, *, panels=None):
+    def plot(self, ax: Any = None, *, panels: Sequence[str] | None = None) -> Self:
         """Draw.
 
         Parameters
@@ -179,7 +190,7 @@ class TrainingHistoryDisplay:
             )
         self.axes_ = _axes(ax, self.panels_)
         self.figure_ = self.axes_[0].figure
-        self.lines_ = {}
+        self.lines_: dict[str, Any] = {}
         lengths = [len(history) for history in self.histories]
         for axes, panel in zip(self.axes_, self.panels_):
             self._draw(axes, panel, found[panel], stages, lengths)

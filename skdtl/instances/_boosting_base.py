@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from .._arrays import join_rows
 from .._constraints import RANDOM_STATE, Bool, HasMethod, Int, OneOf
 from .._delegation import WrappingEstimator, fit_clone
 from .._predictions import ClassPredictions, TargetPredictions, if_offered
+from .._typing import LabelsLike, RowsLike
 from ..base import Domain, TransferTags
 from ._base import SourceWeightsMixin
 from ._boosting_rounds import (
@@ -302,7 +304,7 @@ class BoostedClassifier(ClassifierMixin, ClassPredictions, BoostedEstimator):
         return self._decide(self._combined(X))
 
     @if_offered("predict")
-    def staged_predict_proba(self, X):
+    def staged_predict_proba(self, X: RowsLike) -> Iterator[np.ndarray]:
         """Yield `predict_proba` after each round.
 
         Stage t is the vote that stopping after t rounds would have left: under ``vote_`` that of
@@ -320,7 +322,7 @@ class BoostedClassifier(ClassifierMixin, ClassPredictions, BoostedEstimator):
         yield from self._staged_combined(X)
 
     @if_offered("predict")
-    def staged_predict(self, X):
+    def staged_predict(self, X: RowsLike) -> Iterator[np.ndarray]:
         """Yield `predict` after each round; see `staged_predict_proba`.
 
         Parameters
@@ -336,7 +338,7 @@ class BoostedClassifier(ClassifierMixin, ClassPredictions, BoostedEstimator):
             yield self._winners(shares)
 
     @if_offered("predict")
-    def staged_decision_function(self, X):
+    def staged_decision_function(self, X: RowsLike) -> Iterator[np.ndarray]:
         """Yield `decision_function` after each round; see `staged_predict_proba`.
 
         Parameters
@@ -352,7 +354,9 @@ class BoostedClassifier(ClassifierMixin, ClassPredictions, BoostedEstimator):
             yield self._decide(shares)
 
     @if_offered("predict")
-    def staged_score(self, X, y, sample_weight=None):
+    def staged_score(
+        self, X: RowsLike, y: LabelsLike, sample_weight: Any = None
+    ) -> Iterator[float]:
         """Yield the accuracy after each round; see `staged_predict_proba`.
 
         Parameters
@@ -395,7 +399,7 @@ class BoostedRegressor(RegressorMixin, TargetPredictions, BoostedEstimator):
     def _predict(self, X):
         return self._combined(X)
 
-    def staged_predict(self, X):
+    def staged_predict(self, X: RowsLike) -> Iterator[np.ndarray]:
         """Yield the prediction after each round of boosting, the last of which is `predict`.
 
         Parameters

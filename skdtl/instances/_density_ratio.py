@@ -17,6 +17,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._arrays import join_rows, positions, rounding, spread_rows
 from .._constraints import RANDOM_STATE, HasMethod, Int, OneOf, Real, check_params
+from .._typing import RowsLike
 from ..base import Domain, TransferTags
 from ..kernels import kernel_gamma
 from ._base import InstanceWeighter
@@ -402,7 +403,7 @@ class KernelRatioWeighter(InstanceWeighter):
     def _ratio(self, X):
         return kernel_ratio(X, self.centers_, self.log_coef_, self.gamma_, self._upper)
 
-    def density_ratio(self, X):
+    def density_ratio(self, X: RowsLike) -> np.ndarray:
         """Estimate how much denser the target is than the source at any rows.
 
         Parameters

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._arrays import rounding
 from .._constraints import HasMethod, Int, Real
+from .._typing import Estimator
 from ..base import Domain, TransferTags
 from ._base import InstanceWeighter
 from ._density_ratio import column_moments, discriminator_ratio
@@ -191,7 +192,16 @@ class BIW(ClassifierMixin, InstanceWeighter):
         "tol": Real(0),
     }
 
-    def __init__(self, estimator=None, *, gamma=1.0, alpha=0.1, C=1.0, max_iter=20, tol=1e-2):
+    def __init__(
+        self,
+        estimator: Estimator = None,
+        *,
+        gamma: float | str = 1.0,
+        alpha: float = 0.1,
+        C: float = 1.0,
+        max_iter: int = 20,
+        tol: float = 1e-2,
+    ):
         self.estimator = estimator
         self.gamma = gamma
         self.alpha = alpha

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from .._arrays import join_rows
 from .._constraints import RANDOM_STATE, HasMethod, Int, Real
+from .._typing import Estimator, RowsLike, Seed
 from ..base import Domain, TransferTags
 from ._base import InstanceWeighter
 from ._density_ratio import check_rows, fold_numbers, held_out_log_odds, log_odds, relative_ratio
@@ -22,7 +23,14 @@ __all__ = ["DiscriminatorWeighting", "discriminator_weights"]
 
 
 def discriminator_weights(
-    Xs, Xt, *, discriminator=None, alpha=0.0, cv=5, n_jobs=None, random_state=None
+    Xs: RowsLike,
+    Xt: RowsLike,
+    *,
+    discriminator: Estimator = None,
+    alpha: float = 0.0,
+    cv: Any = 5,
+    n_jobs: int | None = None,
+    random_state: Seed = None,
 ) -> np.ndarray:
     """Estimate the density ratio target / source at source rows, by a classifier of the domains.
 
@@ -200,13 +208,13 @@ class DiscriminatorWeighting(InstanceWeighter):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        discriminator=None,
-        alpha=0.0,
-        cv=5,
-        n_jobs=None,
-        random_state=None,
+        discriminator: Estimator = None,
+        alpha: float = 0.0,
+        cv: Any = 5,
+        n_jobs: int | None = None,
+        random_state: Seed = None,
     ):
         self.estimator = estimator
         self.discriminator = discriminator
@@ -239,7 +247,7 @@ class DiscriminatorWeighting(InstanceWeighter):
         self.discriminator_.fit(join_rows(Xs, Xt), np.repeat([0, 1], self._n_rows))
         return weights
 
-    def density_ratio(self, X):
+    def density_ratio(self, X: RowsLike) -> np.ndarray:
         """Estimate the (relative) density ratio target / source at rows of either domain.
 
         Rows that took part in `fit` are judged by a discriminator that has seen them: a very

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state, get_tags
 
 from .._constraints import Bool, HasMethod, Int
 from .._delegation import fit_clone, takes_missing_values
+from .._typing import Estimator, Seed
 from ..base import Domain, TransferTags
 from ._boosting_base import (
     LOSS,
@@ -267,15 +268,15 @@ class ExpBoost(ExpertBoosting, BoostedClassifier):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        n_estimators=50,
-        expert=None,
-        cv=None,
-        voting="hard",
-        resample=False,
-        n_jobs=None,
-        random_state=None,
+        n_estimators: int = 50,
+        expert: Estimator = None,
+        cv: Any = None,
+        voting: str = "hard",
+        resample: bool = False,
+        n_jobs: int | None = None,
+        random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators
@@ -468,16 +469,16 @@ class ExpBoostR2(ExpertBoosting, BoostedRegressor):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        n_estimators=50,
-        expert=None,
-        linear_correction=True,
-        loss="linear",
-        cv=5,
-        resample=False,
-        n_jobs=None,
-        random_state=None,
+        n_estimators: int = 50,
+        expert: Estimator = None,
+        linear_correction: bool = True,
+        loss: str = "linear",
+        cv: Any = 5,
+        resample: bool = False,
+        n_jobs: int | None = None,
+        random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._constraints import Bool, HasMethod, Int, OneOf, Real
 from .._predictions import if_offered
+from .._typing import Estimator, RowsLike, Seed
 from ..base import Domain, DomainTransformerMixin, TransferTags
 from .tradaboost import TrAdaBoost
 
@@ -358,19 +358,19 @@ class Festra(DomainTransformerMixin, SelectorMixin, TrAdaBoost):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        threshold=0.3,
-        alpha=0.05,
-        min_features=0.5,
-        adjust_class_shares=True,
-        n_estimators=50,
-        weight_drift_correction=True,
-        initial_weights="domain",
-        vote="auto",
-        voting="hard",
-        resample=False,
-        random_state=None,
+        threshold: float = 0.3,
+        alpha: float = 0.05,
+        min_features: float = 0.5,
+        adjust_class_shares: bool = True,
+        n_estimators: int = 50,
+        weight_drift_correction: bool = True,
+        initial_weights: str = "domain",
+        vote: str = "auto",
+        voting: str = "hard",
+        resample: bool = False,
+        random_state: Seed = None,
     ):
         super().__init__(
             estimator,
@@ -416,7 +416,7 @@ class Festra(DomainTransformerMixin, SelectorMixin, TrAdaBoost):
         self.scores_, self.pvalues_ = statistics[deciding, features], pvalues[deciding, features]
         support = (self.scores_ <= self.threshold) | ~significant[deciding, features]
         least = self.min_features
-        least = min(least, n_features) if isinstance(least, Integral) else ceil(least * n_features)
+        least = min(least, n_features) if not isinstance(least, float) else ceil(least * n_features)
         missing = max(least - np.count_nonzero(support), 0)
         dropped = np.flatnonzero(~support)
         support[dropped[np.argsort(self.scores_[dropped], kind="stable")[:missing]]] = True
@@ -433,7 +433,7 @@ class Festra(DomainTransformerMixin, SelectorMixin, TrAdaBoost):
         check_is_fitted(self)
         return self.support_
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: RowsLike) -> Any:
         """Put kept columns back to their places.
 
         Parameters

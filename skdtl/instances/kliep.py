@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
 from .._constraints import Int
+from .._typing import Estimator, RowsLike, Seed
 from ..base import Domain
 from ._density_ratio import (
     KernelRatioWeighter,
@@ -193,7 +194,15 @@ def _log_sums(X, centers, gammas, fold, n_folds):
     return sums
 
 
-def kliep_weights(Xs, Xt, *, gamma="cv", n_centers=100, cv=5, random_state=None):
+def kliep_weights(
+    Xs: RowsLike,
+    Xt: RowsLike,
+    *,
+    gamma: float | str = "cv",
+    n_centers: int = 100,
+    cv: Any = 5,
+    random_state: Seed = None,
+) -> np.ndarray:
     """Estimate the density ratio target / source at the source rows (KLIEP).
 
     Parameters
@@ -354,7 +363,15 @@ class KLIEP(KernelRatioWeighter):
     gap_: float | None
     cv_results_: dict[str, Any] | None
 
-    def __init__(self, estimator=None, *, gamma="cv", n_centers=100, cv=5, random_state=None):
+    def __init__(
+        self,
+        estimator: Estimator = None,
+        *,
+        gamma: float | str = "cv",
+        n_centers: int = 100,
+        cv: Any = 5,
+        random_state: Seed = None,
+    ):
         self.estimator = estimator
         self.gamma = gamma
         self.n_centers = n_centers

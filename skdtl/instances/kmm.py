@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state, gen_batches
 
 from .._arrays import join_rows, positions
 from .._constraints import RANDOM_STATE, Callable, HasMethod, Int, OneOf, Real
+from .._typing import Estimator, RowsLike, Seed
 from ..base import Domain, TransferTags
 from ..kernels import kernel_gamma, kernel_matrix
 from ._base import InstanceWeighter
@@ -28,16 +29,16 @@ BATCH = 500  # rows of a kernel matrix that are there at once where the whole is
 
 
 def kmm_weights(
-    Xs,
-    Xt,
+    Xs: RowsLike,
+    Xt: RowsLike,
     *,
-    kernel="rbf",
-    gamma="cv",
-    B=1000.0,
-    eps=None,
-    tol=1e-4,
-    max_iter=100,
-    random_state=None,
+    kernel: str = "rbf",
+    gamma: float | str = "cv",
+    B: float = 1000.0,
+    eps: float | None = None,
+    tol: float = 1e-4,
+    max_iter: int = 100,
+    random_state: Seed = None,
 ) -> np.ndarray:
     """Weigh source rows so that their kernel mean is that of the target (kernel mean matching).
 
@@ -353,15 +354,15 @@ class KMM(InstanceWeighter):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        kernel="rbf",
-        gamma="cv",
-        B=1000.0,
-        eps=None,
-        tol=1e-4,
-        max_iter=100,
-        random_state=None,
+        kernel: str = "rbf",
+        gamma: float | str = "cv",
+        B: float = 1000.0,
+        eps: float | None = None,
+        tol: float = 1e-4,
+        max_iter: int = 100,
+        random_state: Seed = None,
     ):
         self.estimator = estimator
         self.kernel = kernel

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from .._constraints import OneOf, Real
+from .._typing import Estimator, RowsLike, Seed
 from ..base import Domain
 from ._density_ratio import (
     KernelRatioWeighter,
@@ -191,7 +192,16 @@ def leave_one_out_losses(
     )
 
 
-def rulsif_weights(Xs, Xt, *, alpha=0.1, gamma="cv", lam="cv", n_centers=100, random_state=None):
+def rulsif_weights(
+    Xs: RowsLike,
+    Xt: RowsLike,
+    *,
+    alpha: float = 0.1,
+    gamma: float | str = "cv",
+    lam: float | str = "cv",
+    n_centers: int = 100,
+    random_state: Seed = None,
+) -> np.ndarray:
     """Estimate the relative density ratio target / mixture at the source rows (RuLSIF).
 
     Parameters
@@ -230,11 +240,24 @@ def rulsif_weights(Xs, Xt, *, alpha=0.1, gamma="cv", lam="cv", n_centers=100, ra
     >>> bool(np.corrcoef(ratio, np.exp(Xs[:, 0]))[0, 1] > 0.8)
     True
     """
-    options = {"gamma": gamma, "lam": lam, "n_centers": n_centers, "random_state": random_state}
+    options: dict[str, Any] = {
+        "gamma": gamma,
+        "lam": lam,
+        "n_centers": n_centers,
+        "random_state": random_state,
+    }
     return weights_of(RULSIF(alpha=alpha, **options), Xs, Xt)
 
 
-def ulsif_weights(Xs, Xt, *, gamma="cv", lam="cv", n_centers=100, random_state=None):
+def ulsif_weights(
+    Xs: RowsLike,
+    Xt: RowsLike,
+    *,
+    gamma: float | str = "cv",
+    lam: float | str = "cv",
+    n_centers: int = 100,
+    random_state: Seed = None,
+) -> np.ndarray:
     """Estimate the density ratio target / source at the source rows (uLSIF).
 
     Parameters
@@ -270,7 +293,12 @@ def ulsif_weights(Xs, Xt, *, gamma="cv", lam="cv", n_centers=100, random_state=N
     >>> bool(np.corrcoef(ratio, np.exp(-1.5 * Xs[:, 0] ** 2))[0, 1] > 0.8)
     True
     """
-    options = {"gamma": gamma, "lam": lam, "n_centers": n_centers, "random_state": random_state}
+    options: dict[str, Any] = {
+        "gamma": gamma,
+        "lam": lam,
+        "n_centers": n_centers,
+        "random_state": random_state,
+    }
     return weights_of(ULSIF(**options), Xs, Xt)
 
 
@@ -385,7 +413,15 @@ class ULSIF(KernelRatioWeighter):
     def _alpha(self):
         return 0.0
 
-    def __init__(self, estimator=None, *, gamma="cv", lam="cv", n_centers=100, random_state=None):
+    def __init__(
+        self,
+        estimator: Estimator = None,
+        *,
+        gamma: float | str = "cv",
+        lam: float | str = "cv",
+        n_centers: int = 100,
+        random_state: Seed = None,
+    ):
         self.estimator = estimator
         self.gamma = gamma
         self.lam = lam
@@ -516,13 +552,13 @@ class RULSIF(ULSIF):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        alpha=0.1,
-        gamma="cv",
-        lam="cv",
-        n_centers=100,
-        random_state=None,
+        alpha: float = 0.1,
+        gamma: float | str = "cv",
+        lam: float | str = "cv",
+        n_centers: int = 100,
+        random_state: Seed = None,
     ):
         super().__init__(
             estimator, gamma=gamma, lam=lam, n_centers=n_centers, random_state=random_state

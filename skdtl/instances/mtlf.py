@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._arrays import dense, join_rows, rounding, sum_of_squares
 from .._constraints import RANDOM_STATE, Int, OneOf, Real
 from .._predictions import ClassPredictions, TargetPredictions
+from .._typing import Seed
 from ..base import Domain, DomainTransformerMixin, TransferEstimator, TransferTags
 from ._base import SourceWeightsMixin
 from ._metric import (
@@ -375,19 +376,19 @@ class MTLF(ClassifierMixin, ClassPredictions, _MetricTransfer):
 
     def __init__(
         self,
-        n_neighbors=1,
+        n_neighbors: int = 1,
         *,
-        n_components=100,
-        lam=10.0,
-        beta=0.3,
-        gamma=0.075,
-        margin=2.0,
-        alpha=0.9,
-        n_pairs=20,
-        learn="both",
-        max_iter=50,
-        tol=1e-5,
-        random_state=None,
+        n_components: int = 100,
+        lam: float = 10.0,
+        beta: float = 0.3,
+        gamma: float | str = 0.075,
+        margin: float = 2.0,
+        alpha: float = 0.9,
+        n_pairs: int = 20,
+        learn: str = "both",
+        max_iter: int = 50,
+        tol: float = 1e-5,
+        random_state: Seed = None,
     ):
         self.n_neighbors = n_neighbors
         self.n_components = n_components
@@ -541,20 +542,20 @@ class MTLFRegressor(RegressorMixin, TargetPredictions, _MetricTransfer):
 
     def __init__(
         self,
-        n_neighbors=5,
+        n_neighbors: int = 5,
         *,
-        n_components=100,
-        lam=10.0,
-        beta=0.3,
-        gamma=0.0,
-        margin=2.0,
-        alpha=0.9,
-        n_pairs=20,
-        alike=0.2,
-        learn="both",
-        max_iter=50,
-        tol=1e-5,
-        random_state=None,
+        n_components: int = 100,
+        lam: float = 10.0,
+        beta: float = 0.3,
+        gamma: float | str = 0.0,
+        margin: float = 2.0,
+        alpha: float = 0.9,
+        n_pairs: int = 20,
+        alike: float = 0.2,
+        learn: str = "both",
+        max_iter: int = 50,
+        tol: float = 1e-5,
+        random_state: Seed = None,
     ):
         self.n_neighbors = n_neighbors
         self.n_components = n_components

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._constraints import OneOf
 from .._delegation import fit_clone
+from .._typing import Estimator, Seed
 from ..base import Domain
 from ._boosting_base import BoostingRows
 from ._boosting_rounds import Ensemble, source_factor, tradaboost_update
@@ -164,14 +165,14 @@ class MultiSourceTrAdaBoost(MultiSourceClassifier):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        n_estimators=50,
-        initial_weights="domain",
-        voting="hard",
-        resample=False,
-        n_jobs=None,
-        random_state=None,
+        n_estimators: int = 50,
+        initial_weights: str = "domain",
+        voting: str = "hard",
+        resample: bool = False,
+        n_jobs: int | None = None,
+        random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators

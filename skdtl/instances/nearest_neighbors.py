@@ -12,6 +12,7 @@ from sklearn.utils.extmath import row_norms
 
 from .._arrays import positions
 from .._constraints import HasMethod, Int, OneOf
+from .._typing import Estimator, RowsLike
 from ..base import Domain, TransferTags
 from ._base import InstanceWeighter
 from ._density_ratio import check_rows
@@ -119,7 +120,9 @@ def _some_rows(X) -> np.ndarray:
     return order[np.linspace(0, len(order) - 1, min(N_JUDGES, len(order))).astype(int)]
 
 
-def nearest_neighbor_weights(Xs, Xt, *, n_neighbors="cv") -> np.ndarray:
+def nearest_neighbor_weights(
+    Xs: RowsLike, Xt: RowsLike, *, n_neighbors: int | str = "cv"
+) -> np.ndarray:
     """Estimate the density ratio target / source at source rows, by counting neighbours.
 
     Parameters
@@ -277,7 +280,7 @@ class NearestNeighborWeighting(InstanceWeighter):
         "n_neighbors": (Int(1), OneOf("cv")),
     }
 
-    def __init__(self, estimator=None, *, n_neighbors="cv"):
+    def __init__(self, estimator: Estimator = None, *, n_neighbors: int | str = "cv"):
         self.estimator = estimator
         self.n_neighbors = n_neighbors
 
@@ -292,7 +295,7 @@ class NearestNeighborWeighting(InstanceWeighter):
         self.rows_ = (Xs, Xt)
         return weights
 
-    def density_ratio(self, X):
+    def density_ratio(self, X: RowsLike) -> np.ndarray:
         """Estimate the density ratio target / source at new rows of either domain.
 
         Rows that took part in `fit` count themselves; for those of the source see

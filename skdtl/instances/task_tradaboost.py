@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.dummy import DummyClassifier
 from sklearn.utils import check_random_state
 
 from .._constraints import Real
+from .._typing import Estimator, LabelsLike, RowsLike, Seed
 from ..base import Domain
 from ._boosting_rounds import Ensemble, boost, tradaboost_update
 from ._draws import MAX_SEED
@@ -64,12 +65,12 @@ class Opposite:
     def __init__(self, classifier, classes):
         self.classifier, self.classes_ = classifier, classes
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict the class that ``classifier`` doesn't."""
         first = self.classifier.predict(X) == self.classes_[0]
         return self.classes_[first.astype(int)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Return the probabilities of ``classifier``, the two classes exchanged."""
         return self.classifier.predict_proba(X)[:, ::-1]
 
@@ -223,14 +224,14 @@ class TaskTrAdaBoost(MultiSourceClassifier):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        n_estimators=50,
-        gamma=0.0,
-        voting="hard",
-        resample=False,
-        n_jobs=None,
-        random_state=None,
+        n_estimators: int = 50,
+        gamma: float = 0.0,
+        voting: str = "hard",
+        resample: bool = False,
+        n_jobs: int | None = None,
+        random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators
@@ -317,7 +318,7 @@ class TaskTrAdaBoost(MultiSourceClassifier):
         error = np.mean(learner.predict(target.X) != y)
         return Ensemble([FromSource(learner, 0)], np.array([error]), np.ones(1), np.zeros(0))
 
-    def fit_target(self, Xt, yt):
+    def fit_target(self, Xt: RowsLike, yt: LabelsLike) -> Self:
         """Adapt to another target: phase II alone, with the candidates of the last `fit`.
 
         The result is that of a `fit` with the same sources and this target.

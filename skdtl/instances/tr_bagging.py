@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from .._typing import Estimator, Seed
 from ..base import Domain
 from ._boosting_rounds import NO_VOTE, source_factor, tradaboost_update
 from ._resampling import ResamplingEnsemble
@@ -167,14 +170,14 @@ class TrBagging(ResamplingEnsemble):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        n_estimators=50,
-        initial_weights="domain",
-        voting="hard",
-        cv=5,
-        n_jobs=None,
-        random_state=None,
+        n_estimators: int = 50,
+        initial_weights: str = "domain",
+        voting: str = "hard",
+        cv: Any = 5,
+        n_jobs: int | None = None,
+        random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators

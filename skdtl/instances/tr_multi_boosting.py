@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._constraints import Int
+from .._typing import Estimator, Seed
 from ..base import Domain
 from ._boosting_base import BoostingRows
 from ._boosting_rounds import Ensemble, join_ensembles, source_factor, tradaboost_update
@@ -202,15 +203,15 @@ class TrMultiBoosting(ResamplingEnsemble):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        n_estimators=50,
-        n_committees=None,
-        initial_weights="domain",
-        voting="hard",
-        cv=5,
-        n_jobs=None,
-        random_state=None,
+        n_estimators: int = 50,
+        n_committees: int | None = None,
+        initial_weights: str = "domain",
+        voting: str = "hard",
+        cv: Any = 5,
+        n_jobs: int | None = None,
+        random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators

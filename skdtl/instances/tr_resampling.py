@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from .._typing import Estimator, Seed
 from ..base import Domain
 from ._boosting_base import VOTE
 from ._boosting_rounds import source_factor, tradaboost_update
@@ -143,15 +144,15 @@ class TrResampling(ResamplingEnsemble):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        n_estimators=50,
-        initial_weights="domain",
-        vote="auto",
-        voting="hard",
-        cv=5,
-        n_jobs=None,
-        random_state=None,
+        n_estimators: int = 50,
+        initial_weights: str = "domain",
+        vote: str = "auto",
+        voting: str = "hard",
+        cv: Any = 5,
+        n_jobs: int | None = None,
+        random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators

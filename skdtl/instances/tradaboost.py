@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .._constraints import Bool, OneOf
+from .._typing import Estimator, Seed
 from ..base import Domain
 from ._boosting_base import VOTE, BoostedClassifier
 from ._boosting_rounds import source_factor, tradaboost_update
@@ -153,15 +154,15 @@ class TrAdaBoost(BoostedClassifier):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        n_estimators=50,
-        weight_drift_correction=False,
-        initial_weights="domain",
-        vote="auto",
-        voting="hard",
-        resample=False,
-        random_state=None,
+        n_estimators: int = 50,
+        weight_drift_correction: bool = False,
+        initial_weights: str = "domain",
+        vote: str = "auto",
+        voting: str = "hard",
+        resample: bool = False,
+        random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators

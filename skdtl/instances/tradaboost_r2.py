@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from .._arrays import join_rows
 from .._constraints import HasMethod, Int
+from .._typing import Estimator, Seed
 from ..base import Domain
 from ._boosting_base import LOSS, VOTE, BoostedRegressor
 from ._boosting_rounds import adaboost_r2_update, boost, source_factor, tradaboost_r2_update
@@ -122,13 +123,13 @@ class TrAdaBoostR2(BoostedRegressor):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        n_estimators=50,
-        loss="linear",
-        vote="auto",
-        resample=False,
-        random_state=None,
+        n_estimators: int = 50,
+        loss: str = "linear",
+        vote: str = "auto",
+        resample: bool = False,
+        random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators
@@ -331,15 +332,15 @@ class TwoStageTrAdaBoostR2(BoostedRegressor):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        n_estimators=10,
-        n_steps=10,
-        cv=5,
-        loss="linear",
-        resample=False,
-        n_jobs=None,
-        random_state=None,
+        n_estimators: int = 10,
+        n_steps: int = 10,
+        cv: Any = 5,
+        loss: str = "linear",
+        resample: bool = False,
+        n_jobs: int | None = None,
+        random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators

@@ -17,6 +17,7 @@ from .._arrays import all_rows_equal, join_rows
 from .._constraints import RANDOM_STATE, Callable, Int, OneOf, Real
 from .._mappers import InvertibleMapper, Mapper
 from .._parameters import DeclaredParameters, parameter
+from .._typing import RowsLike
 from ..base import Domain
 from ..kernels import KERNELS, kernel_gamma, kernel_matrix
 from ._feature_space import BLOCK_SIZE, FeatureSpace, KernelSpace
@@ -321,7 +322,7 @@ class InvertibleKernelMapper(KernelMapper, InvertibleMapper):
         return W
 
     @available_if(_is_linear)
-    def inverse_transform(self, X, domain="target"):
+    def inverse_transform(self, X: RowsLike, domain: str = "target") -> Any:
         """Lead mapped rows back to the features, as near to the training rows as they allow.
 
         Parameters

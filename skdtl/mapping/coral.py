@@ -10,6 +10,7 @@ import scipy.linalg
 from .._arrays import rounding
 from .._constraints import Bool, Real
 from .._mappers import InvertibleMapper, SourceMover
+from .._typing import Estimator
 from ..base import Domain
 from ._affine import affine, row_mean
 
@@ -142,7 +143,7 @@ class CORAL(SourceMover, InvertibleMapper):
     }
     _takes_sparse: ClassVar[bool] = False
 
-    def __init__(self, lam=1.0, *, match_means=True, estimator=None):
+    def __init__(self, lam: float = 1.0, *, match_means: bool = True, estimator: Estimator = None):
         self.lam = lam
         self.match_means = match_means
         self.estimator = estimator

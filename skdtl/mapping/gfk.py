@@ -11,6 +11,7 @@ from sklearn.cross_decomposition import PLSRegression
 
 from .._constraints import Bool, Int, OneOf
 from .._mappers import InvertibleMapper
+from .._typing import Estimator
 from ..base import Domain
 from ._affine import centred_product, row_mean
 from ._eigen import column_signs
@@ -160,7 +161,12 @@ class GFK(InvertibleMapper):
     }
 
     def __init__(
-        self, n_components="sdm", *, source_subspace="pca", match_means=True, estimator=None
+        self,
+        n_components: int | str = "sdm",
+        *,
+        source_subspace: str = "pca",
+        match_means: bool = True,
+        estimator: Estimator = None,
     ):
         self.n_components = n_components
         self.source_subspace = source_subspace

@@ -15,6 +15,7 @@ from .._arrays import rounding
 from .._constraints import Int, Real
 from .._couplings import cost_matrix, import_pot, transport_plan
 from .._delegation import DelegatingEstimator
+from .._typing import Estimator
 from ..base import Domain
 
 __all__ = ["JDOT", "class_losses"]
@@ -164,7 +165,15 @@ class JDOT(DelegatingEstimator):
     _takes_nan: ClassVar[bool] = False
     _unpickled: ClassVar[tuple[str, ...]] = ("coupling_", "target_labels_")
 
-    def __init__(self, estimator=None, *, alpha=None, reg_e=0.0, max_iter=100, tol=1e-6):
+    def __init__(
+        self,
+        estimator: Estimator = None,
+        *,
+        alpha: float | None = None,
+        reg_e: float = 0.0,
+        max_iter: int = 100,
+        tol: float = 1e-6,
+    ):
         self.estimator = estimator
         self.alpha = alpha
         self.reg_e = reg_e

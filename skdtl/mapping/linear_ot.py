@@ -10,6 +10,7 @@ from .._arrays import rounding
 from .._constraints import Real
 from .._couplings import import_pot
 from .._mappers import InvertibleMapper, SourceMover
+from .._typing import Estimator
 from ..base import Domain
 from ._affine import affine
 
@@ -134,7 +135,7 @@ class LinearOTMapping(SourceMover, InvertibleMapper):
     }
     _takes_sparse: ClassVar[bool] = False
 
-    def __init__(self, estimator=None, *, reg=1e-3):
+    def __init__(self, estimator: Estimator = None, *, reg: float = 1e-3):
         self.estimator = estimator
         self.reg = reg
 

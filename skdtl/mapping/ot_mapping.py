@@ -19,6 +19,7 @@ from .._couplings import (
     transport_plan,
 )
 from .._mappers import SourceMover
+from .._typing import Estimator
 from ..base import Domain
 
 __all__ = ["OTMapping"]
@@ -192,15 +193,15 @@ class OTMapping(SourceMover):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator = None,
         *,
-        reg_e=0.1,
-        reg_cl=0.0,
-        metric="sqeuclidean",
-        norm="median",
-        n_rounds=10,
-        max_iter=None,
-        tol=1e-4,
+        reg_e: float = 0.1,
+        reg_cl: float = 0.0,
+        metric: str = "sqeuclidean",
+        norm: str = "median",
+        n_rounds: int = 10,
+        max_iter: int | None = None,
+        tol: float = 1e-4,
     ):
         self.estimator = estimator
         self.reg_e = reg_e

@@ -6,6 +6,7 @@ import warnings
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, clone, is_classifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array, get_tags
@@ -16,6 +17,7 @@ from .._arrays import join_rows
 from .._constraints import HasMethod
 from .._delegation import takes_missing_values
 from .._mappers import Mapper
+from .._typing import Estimator, LabelsLike, RowsLike
 from ..base import Domain, TransferTags
 from ..domains import check_sample_domain
 from ._class_shares import counts_differ, other_shares
@@ -151,7 +153,7 @@ class PerDomain(Mapper):
     }
     _takes_nan: ClassVar[bool] = True
 
-    def __init__(self, transformer=None, *, estimator=None):
+    def __init__(self, transformer: Estimator = None, *, estimator: Estimator = None):
         self.transformer = transformer
         self.estimator = estimator
 
@@ -245,7 +247,7 @@ class PerDomain(Mapper):
         # Part by part, the rows are in the order of a stable sort by code, which is undone.
         return join_rows(*parts)[np.argsort(np.argsort(codes, kind="stable"))]
 
-    def transform(self, X, domain="target"):
+    def transform(self, X: RowsLike, domain: str = "target") -> Any:
         """Transform rows, each by its own domain's transformer.
 
         Parameters
@@ -263,8 +265,15 @@ class PerDomain(Mapper):
         return self._map(self._check_X(X), domain)
 
     def fit_transform(
-        self, X, y=None, Xt=None, yt=None, *, sample_domain=None, hide_target_labels=False
-    ):
+        self,
+        X: RowsLike,
+        y: LabelsLike = None,
+        Xt: RowsLike | None = None,
+        yt: LabelsLike = None,
+        *,
+        sample_domain: ArrayLike | None = None,
+        hide_target_labels: bool = False,
+    ) -> Any:
         """Fit, and transform the rows given first, each by its own domain's transformer.
 
         Parameters
@@ -287,12 +296,11 @@ class PerDomain(Mapper):
         X_new : ndarray of shape (n_s, n_features_out)
             The transformed rows of `X`, in the order given.
         """
-        options = {"sample_domain": sample_domain, "hide_target_labels": hide_target_labels}
-        self.fit(X, y, Xt, yt, **options)
+        self.fit(X, y, Xt, yt, sample_domain=sample_domain, hide_target_labels=hide_target_labels)
         return self._map(self._check_X(X), "source" if sample_domain is None else sample_domain)
 
     @available_if(_inverts)
-    def inverse_transform(self, X, domain="target"):
+    def inverse_transform(self, X: RowsLike, domain: str = "target") -> Any:
         """Lead transformed rows back to the features, if the transformer does.
 
         Parameters
@@ -322,7 +330,7 @@ class PerDomain(Mapper):
             )
         return self._map_each(Z, self._codes(domain, Z.shape[0]), "inverse_transform")
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Return the names of the transformed columns: the transformer's, if it has any.
 
         Parameters

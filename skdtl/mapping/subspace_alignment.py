@@ -8,6 +8,7 @@ import numpy as np
 
 from .._constraints import Bool, Int, OneOf
 from .._mappers import InvertibleMapper
+from .._typing import Estimator
 from ..base import Domain
 from ._affine import centred_product, row_mean
 from ._principal_axes import domain_axes
@@ -139,7 +140,13 @@ class SubspaceAlignment(InvertibleMapper):
         "match_means": Bool(),
     }
 
-    def __init__(self, n_components="sdm", *, match_means=True, estimator=None):
+    def __init__(
+        self,
+        n_components: int | str = "sdm",
+        *,
+        match_means: bool = True,
+        estimator: Estimator = None,
+    ):
         self.n_components = n_components
         self.match_means = match_means
         self.estimator = estimator

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.metrics import get_scorer
 from sklearn.utils.validation import _num_samples
+
+from .._typing import Scoring
 
 __all__ = ["ImportanceWeightedScorer"]
 
@@ -83,7 +87,7 @@ class ImportanceWeightedScorer:
     {'alpha': 0.1}
     """
 
-    def __init__(self, weighting, scoring=None):
+    def __init__(self, weighting: Any, scoring: Scoring | None = None):
         if not hasattr(weighting, "density_ratio") and not callable(weighting):
             raise TypeError(
                 "weighting must be a fitted estimator with a method density_ratio or a function of "

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.model_selection import (
     BaseCrossValidator,
     KFold,
@@ -14,6 +16,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
 from .._labels import is_missing_label, label_column, tidy_labels
+from .._typing import LabelsLike, RowsLike, Seed
 from ..domains import check_sample_domain
 
 
@@ -33,7 +36,13 @@ class _DomainSplitter(BaseCrossValidator):
     def _inner(self, classes):
         """Return scikit-learn's splitter for rows with these classes, None for a quantity."""
 
-    def split(self, X, y=None, groups=None, sample_domain=None):
+    def split(
+        self,
+        X: RowsLike,
+        y: LabelsLike = None,
+        groups: ArrayLike | None = None,
+        sample_domain: ArrayLike | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield training and test rows.
 
         Parameters
@@ -83,7 +92,13 @@ class _DomainSplitter(BaseCrossValidator):
             in_train[rows[train]] = True
             yield np.flatnonzero(in_train), np.sort(rows[test])
 
-    def get_n_splits(self, X=None, y=None, groups=None, sample_domain=None) -> int:
+    def get_n_splits(
+        self,
+        X: RowsLike | None = None,
+        y: LabelsLike = None,
+        groups: ArrayLike | None = None,
+        sample_domain: ArrayLike | None = None,
+    ) -> int:
         """Return the number of splits.
 
         Parameters
@@ -120,7 +135,14 @@ class _TargetSplitter(_DomainSplitter):
 class _KFold(_DomainSplitter):
     """Cut the rows that test into folds, of which each tests once."""
 
-    def __init__(self, n_splits=5, *, shuffle=True, stratify=True, random_state=0):
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = True,
+        stratify: bool = True,
+        random_state: Seed = 0,
+    ):
         self.n_splits = n_splits
         self.shuffle = shuffle
         self.stratify = stratify
@@ -264,7 +286,13 @@ class TargetShuffleSplit(_TargetSplitter):
     """
 
     def __init__(
-        self, n_splits=10, *, test_size=None, train_size=None, stratify=True, random_state=0
+        self,
+        n_splits: int = 10,
+        *,
+        test_size: float | int | None = None,
+        train_size: float | int | None = None,
+        stratify: bool = True,
+        random_state: Seed = 0,
     ):
         self.n_splits = n_splits
         self.test_size = test_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -96,7 +97,7 @@ class SoftLabels(Alignment):
         self,
         weight: float = 1.0,
         temperature: float = 2.0,
-        soft_labels=None,
+        soft_labels: Any = None,
         momentum: float = 0.9,
     ):
         super().__init__(weight)
