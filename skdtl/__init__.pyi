@@ -29,6 +29,10 @@ from .deep import (
     DeepTransferRegressor as DeepTransferRegressor,
 )
 from .domains import encode_domain as encode_domain, split_domains as split_domains, stack as stack
+from .ensemble import (
+    TransferEnsemble as TransferEnsemble,
+    TransferEnsembleRegressor as TransferEnsembleRegressor,
+)
 from .inspection import (
     DomainShiftDisplay as DomainShiftDisplay,
     InstanceWeightsDisplay as InstanceWeightsDisplay,

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.linear_model import Ridge
 
+from skdtl import TCA, Pooled
 from skdtl._delegation import WrappingEstimator
 from skdtl.utils import all_estimators
 
@@ -23,6 +24,7 @@ FAST = {
     "n_generator_steps": 1,
     "batch_size": 16,
     "hidden_layer_sizes": (8, 4),
+    "estimators": [("pooled", Pooled()), ("TCA", TCA())],
 }
 
 # Predict by their training rows, unless the given settings say otherwise.

@@ -15,6 +15,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import QuantileTransformer
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from skdtl import Pooled
 from skdtl._constraints import Bool, OneOf
 from skdtl.utils import all_estimators
 
@@ -46,6 +47,7 @@ OTHER = {
     "discriminator": lambda estimator: GaussianNB(),
     "eps": 0.01,
     "estimator": lambda estimator: tree(estimator, 2),
+    "estimators": [("pooled", Pooled())],
     "expert": lambda estimator: tree(estimator, 6),
     "gamma": 0.7,
     "label_weight": 1.0,
@@ -68,6 +70,7 @@ OTHER = {
     "reg_e": 0.5,
     "threshold": 1.0,
     "tol": 10.0,
+    "weights": (0.0, 1.0),
     "transformer": lambda estimator: QuantileTransformer(n_quantiles=10),
     "Festra.alpha": 1e-12,
 }
@@ -85,6 +88,8 @@ WHERE: dict[str, dict] = {
     **{f"{name}.{tol}": ITERATIONS for name in KERNEL_MAPPERS for tol in ("tol", "max_iter")},
     "ExpBoostR2.cv": {"estimator": lambda estimator: tree(estimator, None)},
     "OTMapping.n_rounds": {"reg_cl": 1.0},
+    "TransferEnsemble.weights": {"weights": (1.0, 0.5)},
+    "TransferEnsembleRegressor.weights": {"weights": (1.0, 0.5)},
     "TrBagging.voting": {"estimator": lambda estimator: GaussianNB()},
     "TrMultiBoosting.voting": {"estimator": lambda estimator: GaussianNB()},
     "TrResampling.voting": {"estimator": lambda estimator: GaussianNB()},

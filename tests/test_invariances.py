@@ -24,10 +24,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 CLASSICAL = [e for e in instances() if not is_deep(e)]
 
+# TCA is among their candidates here.
+ENSEMBLES = ("TransferEnsemble", "TransferEnsembleRegressor")
 # A penalty of theirs has the unit of the columns.
-HAVE_UNITS = ("CORAL", "JGSA", "SSTCA", "TCA")
+HAVE_UNITS = ("CORAL", "JGSA", "SSTCA", "TCA", *ENSEMBLES)
 # Their kernel is not centred.
-HAVE_ORIGINS = ("BDA", "JDA", "JGSA", "SSTCA", "TCA", "TJM")
+HAVE_ORIGINS = ("BDA", "JDA", "JGSA", "SSTCA", "TCA", "TJM", *ENSEMBLES)
 # Their random_state draws target rows, by their numbers.
 DRAW_TARGET_ROWS = (
     "KLIEP",

@@ -9,7 +9,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import get_tags
 
-from skdtl import stack
+from skdtl import TransferEnsemble, stack
 from skdtl.instances._base import InstanceWeighter
 from skdtl.instances._boosting_base import BoostedEstimator
 
@@ -91,7 +91,7 @@ def test_certain_probabilities_are_as_none(estimator):
         for tree in (DecisionTreeClassifier, Silent)
     ]
     assert_array_equal(models[0].predict(Xt), models[1].predict(Xt))
-    votes = isinstance(estimator, BoostedEstimator)
+    votes = isinstance(estimator, (BoostedEstimator, TransferEnsemble))
     assert hasattr(models[1], "predict_proba") == votes
     assert models[1].score(Xt, models[0].predict(Xt)) == 1
 

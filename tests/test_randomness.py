@@ -70,6 +70,12 @@ def draws(estimator) -> dict[str, dict]:
             "discriminator": {"discriminator": forest},
             "discriminator in a pipeline": {"discriminator": in_pipeline(forest)},
         }
+    if "estimators" in legal:
+        learner = random_tree(estimator)
+        return {
+            "learners": {"estimator": learner},
+            "learners in a pipeline": {"estimator": in_pipeline(learner)},
+        }
     assert isinstance(estimator, BoostedEstimator), "say what this estimator draws"
     learner = random_tree(estimator)
     found = {

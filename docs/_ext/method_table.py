@@ -14,6 +14,7 @@ from skdtl.deep import MMD
 from skdtl.utils import all_estimators
 
 FAMILIES = {
+    "ensemble": "several of them",
     "baselines": "baseline",
     "instances": "instances (§3.1)",
     "mapping": "mapping (§3.2)",

@@ -1,0 +1,648 @@
+"""Several adaptations that vote: the front door."""
+
+from __future__ import annotations
+
+import html
+import time
+import warnings
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from sklearn import config_context
+from sklearn.base import (
+    ClassifierMixin,
+    RegressorMixin,
+    clone,
+    is_classifier,
+    is_regressor,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.utils import Bunch, check_random_state, estimator_html_repr, get_tags
+from sklearn.utils.parallel import Parallel, delayed
+
+from ._arrays import join_rows
+from ._constraints import RANDOM_STATE, HasMethod, Int, OneOf, Real, SequenceOf
+from ._delegation import takes_missing_values
+from ._parameters import DeclaredParameters, parameter
+from ._portfolio import Candidate, Tables, default_candidates, default_learners
+from ._predictions import ClassPredictions, TargetPredictions
+from ._target_shares import likely_shares, rows_with_shares
+from .base import Domain, NoTargetWarning, TransferEstimator, TransferTags
+
+__all__ = ["TransferEnsemble", "TransferEnsembleRegressor"]
+
+_MAX_SEED = np.iinfo(np.int32).max
+
+
+class _Named:
+    """A pair of a name and an estimator."""
+
+    def accepts(self, value) -> bool:
+        if not isinstance(value, (list, tuple)) or len(value) != 2:
+            return False
+        name, estimator = value
+        return isinstance(name, str) and HasMethod("fit").accepts(estimator)
+
+    def __str__(self):
+        return "a pair (name, estimator)"
+
+    def documented(self) -> str:
+        return "(str, estimator object)"
+
+
+class _Fit(NamedTuple):
+    """What came of fitting a candidate."""
+
+    model: Any
+    seconds: float
+    error: Exception | None
+
+
+class _Ensemble(DeclaredParameters, TransferEstimator):
+    """Base class of both kinds, which say what a vote is.
+
+    Attributes
+    ----------
+    estimators_ : list of estimator objects
+        The fitted candidates, those that were not left out.
+    named_estimators_ : Bunch
+        The same by name.
+    weights_ : ndarray of shape (n_candidates,)
+        What each counts in the vote; they sum to 1.
+    candidates_ : dict of str to ndarray
+        A table with an entry for each candidate, as ``pandas.DataFrame`` takes it: "name",
+        "weight", "agreement" (with the vote, mean over the target rows given in training) and
+        "seconds" that the fit took.
+    left_out_ : dict of str to str
+        Why other candidates have no vote, by name: they can't take the tables, or failed.
+    agreement_ : ndarray of shape (n_t,)
+        ``agreement`` of the target rows given in training. It has an entry for each of them, and is
+        lost by pickling.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
+
+    Raises
+    ------
+    ValueError
+        Where no candidate can be fitted, or one is of the other kind.
+
+    Warns
+    -----
+    UserWarning
+        Where the fit of a candidate fails, which then has no vote.
+    """
+
+    _unpickled: ClassVar[tuple[str, ...]] = ("agreement_",)
+
+    estimators: Sequence[tuple[str, Any]] | None = parameter(
+        default=None,
+        legal=(None, SequenceOf(_Named(), min_length=1)),
+        text="""
+        Names and candidates: estimators of skdtl, or Pipelines that end in one. None means a
+        portfolio that suits the data, see Notes. Given ones that cannot take the data have no vote.
+        """,
+        kw_only=False,
+    )
+    estimator: Any = parameter(
+        default=None,
+        legal=(None, HasMethod("fit")),
+        text="""
+        The learner of all candidates that have none of their own. None means, for the portfolio,
+        several unlike learners, which make as many candidates of each adaptation; for given
+        `estimators` their own defaults, or ridge regression where numbers are predicted.
+        """,
+        kw_only=False,
+    )
+    weights: str | Sequence[float] = parameter(
+        default="auto",
+        legal=(OneOf("auto", "equal"), SequenceOf(Real(0), min_length=1)),
+        text="""
+        What the candidates count. "equal": all alike. "auto": all alike as far as they agree; the
+        less they do, the more of the weight goes to those that don't adapt, see Notes. A sequence
+        holds a weight for each of `estimators`, which must be given then.
+        """,
+    )
+    n_jobs: int | None = parameter(
+        default=None,
+        legal=(None, Int()),
+        text="""
+        How many candidates are fitted at the same time; the result does not depend on it. None
+        means 1 unless in a :obj:`joblib.parallel_backend` context.
+        """,
+    )
+    random_state: int | np.random.RandomState | None = parameter(
+        default=None,
+        legal=RANDOM_STATE,
+        text="""
+        Seeds the candidates and learners whose ``random_state`` is None.
+        """,
+    )
+    verbose: int = parameter(
+        default=0,
+        legal=Int(0),
+        text="With 1 or more, a line is printed for each candidate that is fitted or left out.",
+    )
+
+    # -- the candidates ---------------------------------------------------------------------------
+
+    def _candidates(self, tables: Tables) -> tuple[list[Candidate], dict[str, str]]:
+        """Return the candidates that suit the tables, and why others don't."""
+        classifier = is_classifier(self)
+        if self.estimators is None:
+            learners = {"": self.estimator}
+            if self.estimator is None:
+                learners = default_learners(classifier, sparse=tables.sparse)
+            return default_candidates(learners, classifier, tables)
+        found: list[Candidate] = []
+        left_out: dict[str, str] = {}
+        for name, estimator in self.estimators:
+            candidate = self._given(name, estimator)
+            reason = _refusal(candidate.estimator, tables)
+            if reason:
+                left_out[name] = reason
+            else:
+                found.append(candidate)
+        return found, left_out
+
+    def _given(self, name: str, estimator) -> Candidate:
+        """Return a candidate that the caller has named, around the learner if it has no other."""
+        estimator = clone(estimator)
+        last = _last(estimator)
+        if not isinstance(last, TransferEstimator):
+            raise ValueError(
+                f"The candidate {name!r} is a {type(last).__name__}, which learns from one domain: "
+                "estimators must hold estimators of skdtl, or Pipelines that end in one. Put it "
+                f"into one, SourceOnly({type(last).__name__}()) say."
+            )
+        learner = self._learner()
+        if learner is not None and getattr(last, "estimator", "") is None:
+            last.set_params(estimator=clone(learner))
+        return Candidate(name, estimator, _adapts(estimator))
+
+    def _learner(self):
+        """Return the learner of given candidates that have none, None for their own default."""
+        return self.estimator
+
+    def _check_kind(self, candidates: list[Candidate]) -> None:
+        is_mine = is_classifier if is_classifier(self) else is_regressor
+        for candidate in candidates:
+            if not is_mine(candidate.estimator):
+                kind, other = ("classifier", "Regressor"), ("regressor", "")
+                mine, suffix = kind if is_classifier(self) else other
+                raise ValueError(
+                    f"The candidate {candidate.name!r} is no {mine}, as {type(self).__name__} "
+                    f"needs: set its estimator to one, or use TransferEnsemble{suffix}."
+                )
+
+    # -- fitting ----------------------------------------------------------------------------------
+
+    def _fit(self, source: Domain, target: Domain) -> None:
+        tables = Tables.of(source, target)
+        candidates, self.left_out_ = self._candidates(tables)
+        names = [name for name, _ in self.estimators or ()] or [c.name for c in candidates]
+        if len(set(names)) < len(names):
+            raise ValueError(f"estimators must have different names, but they are {names}.")
+        given = self._given_weights(names)
+        self._check_kind(candidates)
+        for name, reason in self.left_out_.items():
+            self._say(f"{name}: left out, {reason}")
+        fits = self._fit_all(candidates, source, target)
+        kept = [k for k, fit in enumerate(fits) if fit.error is None]
+        for candidate, fit in zip(candidates, fits):
+            if fit.error is not None:
+                self.left_out_[candidate.name] = f"{type(fit.error).__name__}: {fit.error}"
+        if not kept:
+            reasons = "; ".join(f"{name}: {why}" for name, why in self.left_out_.items())
+            raise ValueError(f"No candidate could be fitted. {reasons}")
+        candidates = [candidates[k] for k in kept]
+        names = [candidate.name for candidate in candidates]
+        self._note(source.y)
+        self.estimators_ = [fits[k].model for k in kept]
+        self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_)))
+
+        opinions = self._opinions(target.X)
+        self.weights_ = self._find_weights(opinions, candidates, given, tables)
+        agreements = self._agreements(opinions, self.weights_)
+        self.agreement_ = self.weights_ @ agreements
+        self.candidates_ = {
+            "name": np.array(names),
+            "weight": self.weights_,
+            "agreement": agreements.mean(axis=1),
+            "seconds": np.array([fits[k].seconds for k in kept]),
+        }
+
+    def _fit_all(self, candidates, source: Domain, target: Domain) -> list[_Fit]:
+        """Fit all candidates; errors are noted, warned of, and kept."""
+        random = check_random_state(self.random_state)
+        rows = self._stacked(source, target)
+        balanced = rows
+        if any(candidate.same_shares for candidate in candidates):
+            labels = target.y[target.labelled]
+            shares = likely_shares(source.X, source.y, target.X, labels)
+            alike = source.take(rows_with_shares(source.X, source.y, shares))
+            balanced = self._stacked(alike, target)
+        jobs = (
+            delayed(_fit_one)(
+                _seeded(candidate.estimator, random), *(balanced if candidate.same_shares else rows)
+            )
+            for candidate in candidates
+        )
+        fits = []
+        parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
+        for k, (candidate, fit) in enumerate(zip(candidates, parallel(jobs)), 1):
+            fits.append(fit)
+            done = f"{k}/{len(candidates)} {candidate.name}"
+            if fit.error is None:
+                self._say(f"{done}: {fit.seconds:.1f} s")
+                continue
+            self._say(f"{done}: failed")
+            warnings.warn(
+                f"The candidate {candidate.name!r} has no vote, since its fit failed with "
+                f"{type(fit.error).__name__}: {fit.error}",
+                UserWarning,
+                stacklevel=4,
+            )
+        return fits
+
+    def _stacked(self, source: Domain, target: Domain):
+        """Return rows of both domains, the caller's labels with missing ones, and the codes."""
+        if target is source:
+            return source.X, self._decode(source.y), None
+        y = np.concatenate([source.y, target.y])
+        known = np.concatenate([source.labelled, target.labelled])
+        codes = np.concatenate([source.ids, target.ids])
+        if is_classifier(self):
+            labels = np.full(len(y), None, dtype=object)
+            labels[known] = self._decode(y[known])
+            y = labels if not known.all() else self._decode(y)
+        return join_rows(source.X, target.X), y, codes
+
+    def _decode(self, y):
+        return y
+
+    def _say(self, text: str) -> None:
+        if self.verbose:
+            print(f"[{type(self).__name__}] {text}")
+
+    # -- the vote ---------------------------------------------------------------------------------
+
+    def _given_weights(self, names: list[str]) -> dict[str, float] | None:
+        """Return the caller's weights by name, if there are any."""
+        if isinstance(self.weights, str):
+            return None
+        if self.estimators is None:
+            raise ValueError(
+                "weights were given without estimators: which candidates the portfolio has depends "
+                "on the data."
+            )
+        if len(self.weights) != len(names):
+            raise ValueError(
+                f"weights has {len(self.weights)} entries, but estimators has {len(names)}."
+            )
+        if not sum(self.weights) > 0:
+            raise ValueError("weights are all 0, but a vote needs one that counts.")
+        return dict(zip(names, self.weights))
+
+    def _find_weights(self, opinions, candidates, given, tables: Tables) -> np.ndarray:
+        n = len(candidates)
+        equal = np.full(n, 1 / n)
+        if given is not None:
+            weights = np.array([given[candidate.name] for candidate in candidates], dtype=float)
+            if not weights.any():
+                raise ValueError(
+                    "All candidates with a weight above 0 failed or can't take the data: "
+                    f"{self.left_out_}."
+                )
+            return weights / weights.sum()
+        adapts = np.array([candidate.adapts for candidate in candidates])
+        if self.weights == "equal" or tables.n_labelled or adapts.all() or not adapts.any():
+            return equal
+        alike = adapts / adapts.sum()
+        agreement = np.mean(alike @ self._agreements(opinions, alike))
+        trust = (agreement - self._chance()) / (1 - self._chance())
+        return trust * equal + (1 - trust) * ~adapts / np.sum(~adapts)
+
+    def _note(self, y) -> None:
+        """Keep what the vote needs to know of the source's labels."""
+
+    def _opinions(self, X) -> np.ndarray:
+        """Return what all candidates say of rows."""
+        return np.array([self._opinion(model, X) for model in self.estimators_])
+
+    @abstractmethod
+    def _opinion(self, model, X) -> np.ndarray:
+        """Return what one fitted candidate says of rows."""
+
+    @abstractmethod
+    def _agreements(self, opinions, weights) -> np.ndarray:
+        """Return how far each opinion agrees with their vote, shape (n_candidates, n)."""
+
+    @abstractmethod
+    def _chance(self) -> float:
+        """Return the least agreement that is possible."""
+
+    def _vote(self, X) -> np.ndarray:
+        """Return the weighted mean of the candidates' opinions."""
+        pairs = zip(self.weights_, self.estimators_)
+        return sum(weight * self._opinion(model, X) for weight, model in pairs if weight > 0)
+
+    def agreement(self, X):
+        """Tell how far the candidates agree on each row: where they don't, there is doubt.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Target rows.
+
+        Returns
+        -------
+        agreement : ndarray of shape (n_samples,)
+            Between 0 and 1.
+        """
+        opinions = self._opinions(self._check_X(X))
+        return self.weights_ @ self._agreements(opinions, self.weights_)
+
+    # -- scikit-learn -----------------------------------------------------------------------------
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if self.estimators is None:
+            if self.estimator is None:
+                tags.input_tags.sparse = tags.input_tags.allow_nan = True
+            else:
+                tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
+                tags.input_tags.allow_nan = takes_missing_values(self.estimator)
+            return tags
+        # What is no pair at all, fit refuses.
+        given = [pair[1] for pair in self.estimators if _Named().accepts(pair)]
+        tags.input_tags.sparse = any(get_tags(e).input_tags.sparse for e in given)
+        tags.input_tags.allow_nan = any(map(takes_missing_values, given))
+        needs = [get_tags(_last(e)).transfer_tags for e in given if _is_ours(e)]
+        if needs:
+            uses = any(need.target_labels != "ignored" for need in needs)
+            tags.transfer_tags = TransferTags(
+                target_labels="used" if uses else "ignored",
+                unlabelled_target=any(need.unlabelled_target for need in needs),
+                multi_source=any(need.multi_source for need in needs),
+            )
+        return tags
+
+    def _html_repr(self):
+        return estimator_html_repr(self) + self._table()
+
+    def _table(self) -> str:
+        """Return the table of candidates as HTML, nothing before they are fitted."""
+        if not hasattr(self, "candidates_"):
+            return ""
+        formats = {"name": "{}", "weight": "{:.3f}", "agreement": "{:.3f}", "seconds": "{:.2f}"}
+        lines = ["<table><thead><tr>", *(f"<th>{title}</th>" for title in formats), "</tr></thead>"]
+        for row in zip(*(self.candidates_[title] for title in formats)):
+            texts = (html.escape(form.format(value)) for form, value in zip(formats.values(), row))
+            lines.append("<tr>" + "".join(f"<td>{text}</td>" for text in texts) + "</tr>")
+        for name, reason in self.left_out_.items():
+            reason = html.escape(reason)
+            lines.append(f'<tr><td>{html.escape(name)}</td><td colspan="3">{reason}</td></tr>')
+        return "".join([*lines, "</table>"])
+
+
+def _last(estimator):
+    """Return the last step of a Pipeline, or what is none."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
+def _is_ours(estimator) -> bool:
+    return isinstance(_last(estimator), TransferEstimator)
+
+
+def _adapts(estimator) -> bool:
+    """Tell whether unlabelled target rows have a say in a candidate."""
+    steps = (
+        [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
+    )
+    ours = (step for step in steps if isinstance(step, TransferEstimator))
+    return any(get_tags(step).transfer_tags.unlabelled_target for step in ours)
+
+
+def _refusal(estimator, tables: Tables) -> str | None:
+    """Return why a candidate cannot take the tables, or None."""
+    if tables.sparse and not get_tags(estimator).input_tags.sparse:
+        return "it takes no sparse rows"
+    if tables.missing and not takes_missing_values(estimator):
+        return "it takes no missing values"
+    needs = get_tags(_last(estimator)).transfer_tags.target_labels == "required"
+    if needs and not tables.n_labelled and not tables.without_target:
+        return "it needs labelled target rows"
+    return None
+
+
+def _seeded(estimator, random):
+    """Return an estimator whose seeds that are None are drawn."""
+    parameters = estimator.get_params(deep=True)
+    seeds = {
+        name: random.randint(_MAX_SEED)
+        for name in sorted(parameters)
+        if name.split("__")[-1] == "random_state" and parameters[name] is None
+    }
+    return estimator.set_params(**seeds)
+
+
+def _fit_one(estimator, X, y, codes) -> _Fit:
+    """Fit a candidate; without codes of domains, all rows are of the source and there is no other.
+
+    An error is returned, since other candidates may do without it.
+    """
+    steps = estimator.steps if isinstance(estimator, Pipeline) else [(None, estimator)]
+    options = {}
+    if codes is not None:
+        options = {
+            "sample_domain" if name is None else f"{name}__sample_domain": codes
+            for name, step in steps
+            if isinstance(step, TransferEstimator)
+        }
+    start = time.perf_counter()
+    error = None
+    try:
+        # Under metadata routing each step would have to ask for the codes.
+        with warnings.catch_warnings(), config_context(enable_metadata_routing=False):
+            warnings.simplefilter("ignore", NoTargetWarning)  # the ensemble has said so
+            estimator.fit(X, y, **options)
+    except Exception as caught:
+        error = caught
+    return _Fit(estimator, time.perf_counter() - start, error)
+
+
+class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
+    """Let several adaptations vote: where to begin, with or without labels in the target.
+
+    Which adaptation helps depends on what has shifted, and without labels in the target the data do
+    not tell: the best method of one pair of tables harms on the next. So several unlike ones are
+    fitted, around unlike learners, and with them the same learners without any adaptation; the
+    predicted probability is the mean of theirs [1]_. Nothing is chosen and nothing is tuned. Where
+    candidates disagree, ``agreement`` says so, row by row.
+
+    Use it first, and as the bar for a method that you choose yourself. It costs the sum of its
+    candidates, about a dozen fits. Don't expect it to repair what no candidate can: a relation
+    between columns and labels that has changed needs labelled target rows. It is no more
+    explicable than its candidates together; where one model must be shown, read ``candidates_``
+    and fit the one that agrees most.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+
+    See Also
+    --------
+    TransferEnsembleRegressor : The twin for numbers.
+    SourceOnly, Pooled : The same without adaptation.
+
+    Notes
+    -----
+    *The portfolio without target labels*: the learner on the source ("source"); each domain in its
+    own units, by :class:`PerDomain` ("own units"); after that :class:`CORAL` and, not around trees,
+    :class:`JDA`. The learners are logistic regression ("linear"),
+    :class:`~sklearn.ensemble.ExtraTreesClassifier` ("trees") and linear discriminant analysis with
+    a shrunk covariance ("gaussian"). *With target labels*: the learner on the labelled rows of both
+    domains ("pooled"), each row alike or with half of the weight on each domain ("balanced"), in
+    common units and in each domain's own ones, and from 50 labels on on these rows alone
+    ("target"). All columns are standardised in front; missing values become medians, with a column
+    that says where, unless the learner takes them. Sparse rows are not centred and not made dense:
+    CORAL, JDA and "gaussian" have no vote then. ``left_out_`` says what has none, and why.
+
+    *Class shares.* To give two domains the same mean is wrong where the classes have other shares
+    in the target: it moves the classes against each other. So all that makes means alike is fitted
+    to source rows among which the classes have the shares that they are likely to have in the
+    target. These are estimated from the columns' means, by which mixture of the source's classes
+    would explain most columns [2]_, and stay near the source's where none does (labelled target
+    rows count, too).
+
+    *Weights.* All candidates count alike. Where there are no labels, the adaptations' vote is
+    believed as far as they agree among themselves: with a the mean probability that they give to
+    the class that they predict together, and c = 1 / n_classes, a share (a - c) / (1 - c) of the
+    weight is given to all candidates alike, and the rest to those that don't adapt.
+
+    *Agreement* is the probability of the predicted class: the share of the vote that it has. Its
+    mean over rows is an estimate of the accuracy that needs no labels. It is mostly too high, the
+    more so the larger the shift.
+
+    *Cost.* Prediction costs what the candidates cost. JDA and CORAL have no vote beyond 2000
+    columns or 20 000 rows. Networks vote where they are given:
+    ``TransferEnsemble([("dann", DANN()), ("coral", CORAL()), ("source", SourceOnly())])``.
+
+    References
+    ----------
+    .. [1] J. Kittler, M. Hatef, R. P. W. Duin, J. Matas, "On combining classifiers", IEEE
+       Transactions on Pattern Analysis and Machine Intelligence 20(3), 1998: the sum rule.
+    .. [2] Z. C. Lipton, Y.-X. Wang, A. J. Smola, "Detecting and correcting for label shift with
+       black box predictors", International Conference on Machine Learning, 2018: the target's
+       moments as a mixture of the classes' (there those of a classifier's outputs, here of the
+       columns).
+
+    Examples
+    --------
+    The target's instrument stretches each feature and adds a constant to it.
+
+    >>> from skdtl import SourceOnly, TransferEnsemble
+    >>> from skdtl.datasets import make_shifted_classification
+    >>> data = make_shifted_classification("measurement", 200, 200, random_state=0)
+    >>> SourceOnly().fit(data.Xs, data.ys, data.Xt).score(data.Xt, data.yt) < 0.75
+    True
+    >>> model = TransferEnsemble(random_state=0).fit(data.Xs, data.ys, data.Xt)
+    >>> model.score(data.Xt, data.yt) > 0.9
+    True
+    >>> len(model.estimators_), model.agreement(data.Xt[:5]).shape
+    (11, (5,))
+    """
+
+    def _decode(self, y):
+        return self.classes_[y]
+
+    def _opinion(self, model, X):
+        shares = np.zeros((X.shape[0], len(self.classes_)))
+        if hasattr(model, "predict_proba"):
+            # A candidate may know fewer classes: one trained on few labelled target rows.
+            shares[:, np.searchsorted(self.classes_, model.classes_)] = model.predict_proba(X)
+        else:
+            predicted = np.searchsorted(self.classes_, model.predict(X))
+            shares[np.arange(len(shares)), predicted] = 1
+        return shares
+
+    def _agreements(self, opinions, weights):
+        winners = np.tensordot(weights, opinions, 1).argmax(axis=1)
+        return opinions[:, np.arange(len(winners)), winners]
+
+    def _chance(self):
+        return 1 / len(self.classes_)
+
+    def _predict_proba(self, X):
+        return self._vote(X)
+
+    def _predict(self, X):
+        return self.classes_[self._vote(X).argmax(axis=1)]
+
+
+class TransferEnsembleRegressor(RegressorMixin, TargetPredictions, _Ensemble):
+    """The twin of :class:`TransferEnsemble` that predicts numbers: the mean of several adaptations.
+
+    Several adaptations are fitted, around unlike learners, and with them the same learners without
+    any adaptation; what they predict is averaged [1]_. See :class:`TransferEnsemble` for when to
+    use it.
+
+    See Also
+    --------
+    TransferEnsemble : The twin for classes.
+
+    Notes
+    -----
+    *The portfolio* is that of :class:`TransferEnsemble` without JDA, which needs classes. The
+    learners are ridge regression, with a penalty by leave-one-out validation ("linear"), and
+    :class:`~sklearn.ensemble.ExtraTreesRegressor` ("trees"). Nothing is known of shares: a target
+    whose numbers lie elsewhere harms the candidates that make means alike.
+
+    *Agreement* of a row is the mean of 1 / (1 + d² / v) over the candidates, with d the candidate's
+    difference from their mean and v the variance of the source's labels: 1 where all say the same,
+    1/2 where they differ by as much as labels do. It compares with 1 / (1 + MSE / v).
+    *Weights* are as in :class:`TransferEnsemble`, where the adaptations' mean agreement is the
+    share of the weight that is given to all alike.
+
+    References
+    ----------
+    .. [1] J. Kittler, M. Hatef, R. P. W. Duin, J. Matas, "On combining classifiers", IEEE
+       Transactions on Pattern Analysis and Machine Intelligence 20(3), 1998: the sum rule.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdtl import TransferEnsembleRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> Xs, Xt = rng.normal(size=(100, 3)), rng.normal(size=(100, 3))
+    >>> model = TransferEnsembleRegressor(random_state=0).fit(Xs, Xs[:, 0], 2 * Xt + 1)
+    >>> model.score(2 * Xt + 1, Xt[:, 0]) > 0.5
+    True
+    """
+
+    def _note(self, y):
+        self._variance = np.var(y) or 1.0
+
+    def _learner(self):
+        # Without one they would be classifiers.
+        return self.estimator or default_learners(False)["linear"]
+
+    def _opinion(self, model, X):
+        return np.ravel(model.predict(X))
+
+    def _agreements(self, opinions, weights):
+        spread = (opinions - weights @ opinions) ** 2
+        return 1 / (1 + spread / self._variance)
+
+    def _chance(self):
+        return 0.0
+
+    def _predict(self, X):
+        return self._vote(X)
