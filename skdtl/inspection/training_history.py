@@ -26,6 +26,7 @@ LOSSES = {
     "task_loss": COLOURS[0],
     "second_task_loss": COLOURS[2],
     "valid_loss": COLOURS[1],
+    "valid_task_loss": COLOURS[3],
 }
 SYMBOLS = {"lam": "λ"}
 STAGES = ("pre-training", "training")
@@ -36,10 +37,10 @@ class TrainingHistoryDisplay:
 
     Panels one below the other over the epochs: first the losses, with ``train_loss`` the sum that
     was minimised and ``task_loss`` its part for the labels; then a panel for each thing that the
-    alignments saw, such as ``mmd``; the discriminators' accuracy with a line at 0.5, where they
-    can't tell the domains apart; and λ. A network that was pre-trained shows that stage first, with
-    a line between. Make it by `from_estimator` or `from_history`. It needs matplotlib
-    (``pip install 'skdtl[plot]'``).
+    alignments saw, such as ``mmd``, on held-out rows as well if there were some; the
+    discriminators' accuracy with a line at 0.5, where they can't tell the domains apart; and λ. A
+    network that was pre-trained shows that stage first, with a line between. Make it by
+    `from_estimator` or `from_history`. It needs matplotlib (``pip install 'skdtl[plot]'``).
 
     Use it to see whether the training has come to rest or needs more epochs, whether the alignment
     falls while the task loss does too (a task loss that stays high has been drowned by λ), and
@@ -275,12 +276,17 @@ def _columns(history) -> dict[str, np.ndarray]:
 def _panels(stages) -> dict[str, list[str]]:
     """Return the panels, each with the names of its columns."""
     names = list(dict.fromkeys(name for columns in stages for name in columns))
-    accuracies = [name for name in names if name.startswith("domain_accuracy")]
-    losses = [name for name in LOSSES if name in names]
-    apart = ("lam", *accuracies, *losses)
-    panels = {"loss": losses, **{name: [name] for name in names if name not in apart}}
-    panels |= {"domain_accuracy": accuracies, "lam": [name for name in names if name == "lam"]}
-    return {panel: columns for panel, columns in panels.items() if columns}
+    panels: dict[str, list[str]] = {"loss": [name for name in LOSSES if name in names]}
+    last: dict[str, list[str]] = {"domain_accuracy": [], "lam": []}
+    for name in names:
+        of_training = name.removeprefix("valid_")  # a held-out value stands beside that of training
+        panel = of_training if of_training in names else name
+        if panel.startswith("domain_accuracy"):
+            panel = "domain_accuracy"
+        if name not in LOSSES:
+            columns = last if panel in last else panels
+            columns.setdefault("loss" if panel in LOSSES else panel, []).append(name)
+    return {panel: columns for panel, columns in {**panels, **last}.items() if columns}
 
 
 def _chosen(panels, found: list[str]) -> list[str]:

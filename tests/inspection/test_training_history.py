@@ -79,6 +79,28 @@ def test_every_column_is_drawn_over_the_epochs_in_its_panel():
     assert display.axes_[-1].get_xlabel() == "epoch"
 
 
+def test_held_out_values_stand_beside_those_of_training():
+    more = {"mmd": 0, "valid_mmd": 1, "valid_domain_accuracy": 0.5, "valid_information": 0.2}
+    more |= {"valid_task_loss": 2, "valid_loss": 3, "second_task_loss": 1}
+    more |= {"valid_second_task_loss": 1}
+    display = from_history(adversarial(**{name: [value] * 5 for name, value in more.items()}))
+    expected = {
+        "loss": [
+            *("train_loss", "task_loss", "second_task_loss", "valid_loss", "valid_task_loss"),
+            "valid_second_task_loss",
+        ],
+        "domain_loss": ["domain_loss"],
+        "mmd": ["mmd", "valid_mmd"],
+        "valid_information": ["valid_information"],
+        "domain_accuracy": ["domain_accuracy", "valid_domain_accuracy"],
+        "lam": ["lam"],
+    }
+    assert display.panels_ == list(expected)
+    for axes, names in zip(display.axes_, expected.values()):
+        assert [line.axes for name in names for line in display.lines_[name]] == [axes] * len(names)
+        assert len({display.lines_[name][0].get_color() for name in names}) == len(names)
+
+
 def test_half_is_marked_where_discriminators_cannot_tell_the_domains_apart():
     history = adversarial(domain_accuracy_2=[0.9, 0.8, 0.7, 0.6, 0.5])
     display = from_history(history, panels=["domain_accuracy"])
