@@ -57,7 +57,7 @@ def _parameters(pairs):
                 if before.get(name) != after.get(name):
                     change = f"{name}: {before.get(name)} → {after.get(name)}"
                     changes[change].add(a["method"])
-    return [f"{change} ({', '.join(sorted(names))})" for change, names in sorted(changes.items())]
+    return [f"{change} ({'; '.join(sorted(names))})" for change, names in sorted(changes.items())]
 
 
 def _scores(pairs):
