@@ -14,12 +14,13 @@ export MKL_NUM_THREADS := 1
 
 BENCHMARKS := $(patsubst benchmarks/%.py,benchmark-%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
 
-.PHONY: help install quickstart test test-oldest lint format types doctest docs benchmarks $(BENCHMARKS) clean
+.PHONY: help install quickstart test test-kernels test-oldest lint format types doctest docs benchmarks $(BENCHMARKS) clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make quickstart    adapt digits of one collection to another; prints a table, draws a picture"
 	@echo "make test          the test suite"
+	@echo "make test-kernels  the numerical tests under other kernels of OpenBLAS than the processor's"
 	@echo "make test-oldest   the contract with the oldest versions that setup.cfg promises"
 	@echo "make lint          ruff: style and formatting"
 	@echo "make format        let ruff format and repair"
@@ -45,6 +46,10 @@ quickstart: $(INSTALLED)
 # Two processes with one thread each.
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+# What hangs on the order in which a processor adds up a product of matrices.
+test-kernels: $(INSTALLED)
+	$(BIN)/python .ci/kernels.py -- --quiet --numprocesses 2 --dist worksteal
 
 # The oldest versions that setup.cfg promises, but for torch: old ones bring gigabytes of CUDA.
 test-oldest: $(OLDEST)/.installed

@@ -137,8 +137,8 @@ def test_expboost_equals_the_transcription(n_classes, seed, left_out):
     cv = len(yt) if left_out else None
     model = fit(ExpBoost(BAYES, n_estimators=8, expert=LOGISTIC, cv=cv), Xs, ys, Xt, yt)
     np.testing.assert_array_equal(model.estimator_experts_, taken)
-    np.testing.assert_allclose(model.estimator_errors_, errors)
-    np.testing.assert_allclose(model.estimator_weights_, votes)
+    np.testing.assert_allclose(model.estimator_errors_, errors, atol=1e-12)
+    np.testing.assert_allclose(model.estimator_weights_, votes, atol=1e-12)
     np.testing.assert_array_equal(model.predict(X_test), predict(X_test))
     *_, last = model.staged_predict(X_test)
     np.testing.assert_array_equal(last, predict(X_test))
@@ -206,8 +206,8 @@ def test_expboost_r2_equals_the_transcription(kind, left_out):
     model = ExpBoostR2(RIDGE, n_estimators=12, expert=LINEAR, loss=kind, cv=cv)
     fit(model, Xs, ys, Xt, yt)
     np.testing.assert_array_equal(model.estimator_experts_, taken)
-    np.testing.assert_allclose(model.estimator_errors_, errors)
-    np.testing.assert_allclose(model.estimator_weights_, votes)
+    np.testing.assert_allclose(model.estimator_errors_, errors, atol=1e-12)
+    np.testing.assert_allclose(model.estimator_weights_, votes, atol=1e-12)
     np.testing.assert_allclose(model.predict(X_test), predict(X_test))
     for expert, line in zip(model.experts_, model.expert_lines_):
         np.testing.assert_allclose(line, np.polyfit(expert.predict(Xt), yt, 1))
