@@ -409,3 +409,17 @@ def test_single_precision_and_rows_that_do_not_differ():
     assert_allclose(single.coupling_, JDOT().fit(Xs, ys, Xt).coupling_, atol=1e-6)
     model = JDOT().fit(np.zeros((6, 2)), [0, 1, 0, 1, 0, 1], np.zeros((4, 2)))
     assert_allclose(model.predict_proba(np.zeros((1, 2))), [[0.5, 0.5]], atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 3.0])
+def test_tol_is_a_share_of_the_objective(alpha):
+    """Rounds end by the rule of the docstring, whether the objective is small or large."""
+    rng = np.random.default_rng(0)
+    Xs, Xt = rng.normal(size=(60, 4)), rng.normal(size=(40, 4)) + [0, 1, 0, 0]
+    tol = 1e-2
+    model = JDOT(Ridge(), alpha=alpha, tol=tol).fit(Xs, Xs[:, 0] + Xs[:, 1] ** 2, Xt)
+    values = model.objective_
+    changes = np.abs(np.diff(values)) / values[1:]
+    assert (changes[:-1] > tol).all() and changes[-1] <= tol
+    # A tolerance in the objective's own unit would end them elsewhere.
+    assert (np.abs(np.diff(values)) <= tol).tolist() != (changes <= tol).tolist()
