@@ -1,4 +1,4 @@
-"""How the rows of several domains travel in one table, and how a missing label is marked.
+"""How the rows of several domains travel in one table.
 
 In the *stacked form* the rows of all domains stand in one X and y, and ``sample_domain`` holds a
 nonzero integer for each row: positive for a source (1, 2, ... where there are several), negative

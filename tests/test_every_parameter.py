@@ -177,7 +177,7 @@ def fitted():
     return {}
 
 
-@pytest.mark.parametrize("cls, parameter", cases())
+@pytest.mark.parametrize("cls, parameter", list(cases()))
 def test_another_value_makes_a_difference(cls, parameter, fitted):
     wanted = {**WHERE.get(parameter, {}), **WHERE.get(f"{cls.__name__}.{parameter}", {})}
     where = {

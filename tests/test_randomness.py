@@ -9,6 +9,7 @@ import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -94,6 +95,7 @@ def draws(estimator) -> dict[str, dict]:
             found["folds"] = {"estimator": GaussianNB(), "expert": certain(estimator), "cv": 2}
     elif name == "TwoStageTrAdaBoostR2":
         found["folds"] = {"estimator": certain(estimator)}
+        found["held-out learners"] = {"estimator": learner, "cv": KFold(3), "n_steps": 1}
     elif name == "TaskTrAdaBoost":
         found["a learner on the target alone"] = {"estimator": learner, "gamma": 100.0}
     return found
@@ -108,6 +110,7 @@ LOOK = {
     "experts": lambda model, X: [expert.predict(X) for expert in model.experts_],
     "experts in a pipeline": lambda model, X: [expert.predict(X) for expert in model.experts_],
     "TwoStageTrAdaBoostR2-folds": lambda model, X: model.step_errors_,
+    "held-out learners": lambda model, X: model.step_errors_,
 }
 
 
@@ -121,7 +124,7 @@ def cases():
 
 
 @pytest.mark.filterwarnings("ignore:No learner of phase I")
-@pytest.mark.parametrize("cls, settings, look", cases())
+@pytest.mark.parametrize("cls, settings, look", list(cases()))
 def test_two_seeds_differ_and_one_repeats(cls, settings, look):
     estimator = make(cls, **settings)
     Xs, ys, Xt, yt = make_data(estimator, n_target=N_TARGET.get(cls.__name__, 40))

@@ -14,6 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 from skdtl import DiscriminatorWeighting, NoTargetWarning, SourceOnly
 from skdtl.instances import discriminator_weights
@@ -180,6 +181,22 @@ def test_every_parameter_counts():
     ]
     np.testing.assert_array_equal(fitted[0], fitted[1])
     assert (fitted[0] != fitted[2]).any()
+
+
+def test_each_discriminator_has_a_seed_of_its_own():
+    seeds = []
+
+    class Watched(DecisionTreeClassifier):
+        def fit(self, X, y):
+            seeds.append(self.random_state)
+            return super().fit(X, y)
+
+    Xs, Xt, _ = normal_shift(0, n=60)
+    model = DiscriminatorWeighting(
+        LinearRegression(), discriminator=Watched(max_depth=1), random_state=0
+    )
+    model.fit(Xs, Xs[:, 0], Xt)
+    assert len(seeds) == 6 and len(set(seeds)) == 6  # of five folds, and of all rows
 
 
 def test_alike_domains_and_the_order():

@@ -19,8 +19,9 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import get_tags
 
 from skdtl import Festra, NoTargetWarning, SourceOnly, TargetKFold, TargetOnly, TrAdaBoost, stack
+from skdtl.base import Domain
 from skdtl.instances import festra
-from skdtl.instances.festra import class_share_weights, feature_shift
+from skdtl.instances.festra import class_share_weights, feature_shift, unexplained_shift
 
 STUMP = DecisionTreeClassifier(max_depth=1, random_state=0)
 
@@ -142,6 +143,26 @@ def test_missing_values_of_weighted_rows():
             root = np.sqrt(n_s * n_t / (n_s + n_t))
             scaled = (root + 0.12 + 0.11 / root) * statistics[k, j]
             assert pvalues[k, j] == pytest.approx(kolmogorov(scaled), rel=1e-9)
+
+
+def test_of_two_differences_the_lesser_counts():
+    """The one beyond class shares counts where it is less, its p-value with it."""
+    rng = np.random.default_rng(0)
+    Xs, Xt = rng.normal(size=(60, 12)), rng.normal(size=(40, 12))
+    ys, yt = (rng.random(60) < 0.1).astype(int), (rng.random(40) < 0.8).astype(int)
+    Xs[:, :6] += ys[:, None]
+    Xt[:, :6] += yt[:, None]
+    labelled = np.arange(40) < 30
+    source = Domain(Xs, ys, np.ones(60, dtype=bool), np.ones(60))
+    target = Domain(Xt, np.where(labelled, yt, -1), labelled, -np.ones(40))
+    found = np.array(unexplained_shift(source, target, 2))
+    plain = np.array(feature_shift(Xs, Xt))
+    weights = class_share_weights(ys, yt[labelled], 2)
+    adjusted = np.array(feature_shift(Xs, Xt, weights))
+    less = adjusted[0] < plain[0]
+    assert less.any() and (~less & (adjusted[1] > plain[1])).any()
+    np.testing.assert_array_equal(found, np.where(less, adjusted, plain))
+    np.testing.assert_array_equal(unexplained_shift(source, target), plain)
 
 
 @pytest.mark.parametrize("formats", [(sp.csr_array, np.array), (np.array, sp.csr_array)])

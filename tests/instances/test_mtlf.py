@@ -282,7 +282,11 @@ def test_label_width():
     assert label_width(anchors, labels, 0.5) == 1  # of 0, 1, 4, 1, 0, 3
     many = np.random.default_rng(0).normal(size=1500)
     whole = label_width(many, many, 0.3, max_anchors=1500)
-    assert label_width(many, many, 0.3, max_anchors=200) == pytest.approx(whole, rel=0.02)
+    some = label_width(many, many, 0.3, max_anchors=200)
+    assert some == pytest.approx(whole, rel=0.02)
+    # Whatever order they come in.
+    assert label_width(many[::-1], many, 0.3, max_anchors=200) == some
+    assert label_width(np.sort(many), many, 0.3, max_anchors=200) == some
 
 
 # -- the estimators -------------------------------------------------------------------------------
@@ -472,6 +476,14 @@ def test_many_features_are_brought_to_principal_components(n_features, rows):
     np.testing.assert_allclose(model.source_weights_, alone.source_weights_, atol=1e-4)
     np.testing.assert_array_equal(model.predict(make(Xt)), alone.predict(pca.transform(Xt)))
     assert model.score(make(Xt[20:]), yt[20:]) > 0.8
+
+
+def test_fewer_rows_than_components_and_many_features():
+    rng = np.random.default_rng(0)
+    Xs, Xt, ys = rng.normal(size=(8, 1100)), rng.normal(size=(6, 1100)), np.arange(8) % 2
+    model = MTLF(random_state=0).fit(Xs, ys, Xt)
+    assert model.n_components_ == 13  # a direction less than rows
+    assert model.predict(Xt).shape == (6,)
 
 
 def test_one_row_of_too_many_features():
