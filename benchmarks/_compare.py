@@ -14,7 +14,8 @@ import argparse
 from collections import defaultdict
 
 import numpy as np
-from _harness import Lines, key_of, mean, mean_and_error, table
+from _harness import Lines, key_of
+from _harness.tables import mean, mean_and_error, table
 
 
 def compare(old: Lines, new: Lines) -> str:

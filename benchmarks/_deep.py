@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
-from _harness import NOTHING, Failed, Method, grid, mean, of_each_class, pair, percent
+from _harness import Failed, Method
+from _harness.fits import of_each_class, pair
+from _harness.tables import NOTHING, grid, mean, percent
 from sklearn.model_selection import train_test_split
 
 import skdtl

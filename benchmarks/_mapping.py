@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from _harness import Method
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skdtl import CORAL
+import skdtl
+
+# Maps that both have, with the same settings.
+IN_BOTH = {
+    "JDA": skdtl.JDA,
+    "BDA, mu=1": partial(skdtl.BDA, mu=1.0),
+    "JGSA": skdtl.JGSA,
+    "CORAL": skdtl.CORAL,
+    "SubspaceAlignment": skdtl.SubspaceAlignment,
+    "GFK": skdtl.GFK,
+}
 
 
 def published_coral(svm) -> Method:
@@ -22,4 +34,4 @@ def published_coral(svm) -> Method:
         machine = clone(svm).fit(Z @ draw.Xs.T, draw.ys)
         return make_pipeline(FunctionTransformer(lambda X: X @ Z.T), machine)
 
-    return Method(CORAL(estimator="passthrough"), fit)
+    return Method(skdtl.CORAL(estimator="passthrough"), fit)

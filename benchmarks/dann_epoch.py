@@ -29,7 +29,8 @@ from _bare_loops import (
     mlp,
     sliced,
 )
-from _harness import Benchmark, Draw, Method, Task, ratio, table
+from _harness import Benchmark, Draw, Method, Task
+from _harness.tables import ratio, table
 from torch import nn
 from torch.nn import functional as F
 

@@ -33,7 +33,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from _harness import Benchmark, Method, Task, memory, table
+from _harness import Benchmark, Method, Task
+from _harness.running import memory
+from _harness.tables import table
 
 from skdtl import DDC
 

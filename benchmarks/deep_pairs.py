@@ -52,7 +52,8 @@ from itertools import permutations
 
 import numpy as np
 from _deep import METHODS, PACKAGES, Setting, by_method, method
-from _harness import Benchmark, Draw, Task, accuracy, balanced_accuracy
+from _harness import Benchmark, Draw, Task
+from _harness.fits import accuracy, balanced_accuracy
 
 from skdtl.datasets import load_amazon, load_breast_expression, load_usps_mnist
 

@@ -92,7 +92,9 @@ from _bare_loops import (
     square_distances,
 )
 from _deep_peers import aligner, pytorch_adapt, skada, skada_net
-from _harness import Benchmark, Method, Task, mean, of_peer, ratio, table
+from _harness import Benchmark, Method, Task
+from _harness.fits import of_peer
+from _harness.tables import mean, ratio, table
 from torch import nn
 
 import skdtl

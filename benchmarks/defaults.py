@@ -35,8 +35,9 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from _harness import RESULTS, table
+from _harness import RESULTS
 from _harness.running import versions
+from _harness.tables import table
 from _tasks import TASKS, Draw
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor

@@ -34,7 +34,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from _harness import Benchmark, Draw, Method, Task, mean, mean_and_deviation, table
+from _harness import Benchmark, Draw, Method, Task
+from _harness.tables import mean, mean_and_deviation, table
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression
 

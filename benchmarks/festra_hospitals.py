@@ -23,7 +23,9 @@ from functools import partial
 from itertools import permutations
 
 import numpy as np
-from _harness import Benchmark, Draw, Method, Task, balanced_accuracy, mean, table
+from _harness import Benchmark, Draw, Method, Task
+from _harness.fits import balanced_accuracy
+from _harness.tables import mean, table
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler

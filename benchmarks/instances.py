@@ -107,20 +107,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from _harness import (
-    Benchmark,
-    Draw,
-    Method,
-    Task,
-    grid,
-    mean,
-    mean_and_error,
-    on_both,
-    on_target,
-    rmse,
-    stacked,
-    with_equal_weights,
-)
+from _harness import Benchmark, Draw, Method, Task
+from _harness.fits import on_both, on_target, rmse, stacked, with_equal_weights
+from _harness.tables import grid, mean, mean_and_error
 from scipy.stats import rankdata
 from sklearn.base import is_classifier
 from sklearn.ensemble import AdaBoostRegressor, ExtraTreesRegressor

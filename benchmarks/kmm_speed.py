@@ -19,7 +19,8 @@ from functools import partial
 from itertools import product
 
 import numpy as np
-from _harness import NOTHING, Benchmark, Method, Task, table
+from _harness import Benchmark, Method, Task
+from _harness.tables import NOTHING, table
 
 from skdtl.instances import kmm_weights
 from skdtl.kernels import kernel_gamma, kernel_matrix

@@ -66,19 +66,10 @@ from itertools import permutations
 from typing import Any
 
 import numpy as np
-from _harness import (
-    Benchmark,
-    Draw,
-    Method,
-    Task,
-    grid,
-    mean,
-    mean_and_deviation,
-    on_source,
-    rmse,
-    unlabelled,
-)
-from _mapping import published_coral
+from _harness import Benchmark, Draw, Method, Task
+from _harness.fits import on_source, rmse, unlabelled
+from _harness.tables import grid, mean, mean_and_deviation
+from _mapping import IN_BOTH, published_coral
 from scipy.ndimage import rotate
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.datasets import load_digits
@@ -97,12 +88,7 @@ MAPS = {
     "TCA, rbf": partial(skdtl.TCA, kernel="rbf"),
     "SSTCA": skdtl.SSTCA,
     "TJM": skdtl.TJM,
-    "JDA": skdtl.JDA,
-    "BDA, mu=1": partial(skdtl.BDA, mu=1.0),
-    "JGSA": skdtl.JGSA,
-    "CORAL": skdtl.CORAL,
-    "SubspaceAlignment": skdtl.SubspaceAlignment,
-    "GFK": skdtl.GFK,
+    **IN_BOTH,
     "LinearOTMapping": skdtl.LinearOTMapping,
     "OTMapping": skdtl.OTMapping,
     "OTMapping, exact": partial(skdtl.OTMapping, reg_e=0.0),

@@ -40,7 +40,9 @@ from functools import partial
 
 import numpy as np
 import scipy.linalg
-from _harness import Benchmark, Method, Task, of_peer, table
+from _harness import Benchmark, Method, Task
+from _harness.fits import of_peer
+from _harness.tables import table
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 

@@ -16,7 +16,9 @@ that was busy with other work too. Needs Linux.
 from functools import partial
 
 import numpy as np
-from _harness import Benchmark, Draw, Method, Task, rows_of_both, table
+from _harness import Benchmark, Draw, Method, Task
+from _harness.fits import rows_of_both
+from _harness.tables import table
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor

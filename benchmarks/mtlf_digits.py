@@ -80,19 +80,9 @@ from functools import partial
 from itertools import product
 
 import numpy as np
-from _harness import (
-    Benchmark,
-    Draw,
-    Method,
-    Task,
-    grid,
-    mean,
-    of_each_class,
-    on_both,
-    on_source,
-    on_target,
-    percent,
-)
+from _harness import Benchmark, Draw, Method, Task
+from _harness.fits import of_each_class, on_both, on_source, on_target
+from _harness.tables import grid, mean, percent
 from sklearn.neighbors import KNeighborsClassifier
 
 from skdtl import MTLF

@@ -79,17 +79,9 @@ from itertools import combinations, product
 from typing import Any
 
 import numpy as np
-from _harness import (
-    Benchmark,
-    Draw,
-    Method,
-    Task,
-    balanced_accuracy,
-    grid,
-    percent,
-    stacked,
-    table,
-)
+from _harness import Benchmark, Draw, Method, Task
+from _harness.fits import balanced_accuracy, stacked
+from _harness.tables import grid, percent, table
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split

@@ -34,18 +34,9 @@ from functools import lru_cache, partial
 
 import numpy as np
 import scipy.sparse as sp
-from _harness import (
-    Benchmark,
-    Draw,
-    Method,
-    Task,
-    grid,
-    mean,
-    of_each_class,
-    on_both,
-    percent,
-    with_equal_weights,
-)
+from _harness import Benchmark, Draw, Method, Task
+from _harness.fits import of_each_class, on_both, with_equal_weights
+from _harness.tables import grid, mean, percent
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 from sklearn.tree import DecisionTreeClassifier

@@ -47,8 +47,10 @@ many rows are much shorter than the target rows.
 from functools import lru_cache, partial
 
 import numpy as np
-from _harness import Benchmark, Method, Task, table, unlabelled
-from _mapping import published_coral
+from _harness import Benchmark, Method, Task
+from _harness.fits import unlabelled
+from _harness.tables import table
+from _mapping import IN_BOTH, published_coral
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -92,12 +94,7 @@ MAPS = {
     "TCA, 30 components": partial(skdtl.TCA, 30),
     "SSTCA, 30 components": partial(skdtl.SSTCA, 30),
     "TJM, 30 components": partial(skdtl.TJM, 30),
-    "JDA": skdtl.JDA,
-    "BDA, mu=1": partial(skdtl.BDA, mu=1.0),
-    "JGSA": skdtl.JGSA,
-    "CORAL": skdtl.CORAL,
-    "SubspaceAlignment": skdtl.SubspaceAlignment,
-    "GFK": skdtl.GFK,
+    **IN_BOTH,
     "GFK, 20 components": partial(skdtl.GFK, 20),
     "LinearOTMapping": skdtl.LinearOTMapping,
     "OTMapping": skdtl.OTMapping,

@@ -40,19 +40,9 @@ folder that SKDTL_DATA names.
 from functools import partial
 
 import numpy as np
-from _harness import (
-    Benchmark,
-    Draw,
-    Method,
-    Task,
-    grid,
-    mean_and_error,
-    on_both,
-    on_source,
-    on_target,
-    rmse,
-    stacked,
-)
+from _harness import Benchmark, Draw, Method, Task
+from _harness.fits import on_both, on_source, on_target, rmse, stacked
+from _harness.tables import grid, mean_and_error
 from sklearn.ensemble import ExtraTreesRegressor
 
 from skdtl import ExpBoostR2, TrAdaBoostR2, TwoStageTrAdaBoostR2

@@ -14,7 +14,8 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from _harness import Benchmark, Draw, Method, Task, mean_and_deviation, table
+from _harness import Benchmark, Draw, Method, Task
+from _harness.tables import mean_and_deviation, table
 from sklearn.linear_model import LogisticRegression
 
 import skdtl

@@ -30,7 +30,8 @@ from functools import partial
 
 import numpy as np
 import scipy.linalg
-from _harness import Benchmark, Draw, Method, Task, mean, table
+from _harness import Benchmark, Draw, Method, Task
+from _harness.tables import mean, table
 from sklearn.svm import SVC
 from sklearn.utils import gen_batches
 

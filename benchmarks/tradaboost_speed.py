@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from _harness import Benchmark, Draw, Method, Task, rows_of_both, table
+from _harness import Benchmark, Draw, Method, Task
+from _harness.fits import rows_of_both
+from _harness.tables import table
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression

@@ -172,7 +172,7 @@ def make(harness, tmp_path, monkeypatch):
     monkeypatch.setattr("_harness.benchmark.RESULTS", tmp_path)
 
     def made(methods, tables=None, *, name="made_up", **options):
-        options = {"seeds": 3, "score": harness.rmse, **options}
+        options = {"seeds": 3, "score": harness.fits.rmse, **options}
         tasks = [harness.Task(task, draw, methods, **options) for task in ("one", "two")]
         tables = tables or {"table": lambda lines: f"{len(lines)} lines"}
         return harness.Benchmark(f"{name}.py", "Made up.\n\n{table}\n", tasks, tables)
@@ -182,8 +182,8 @@ def make(harness, tmp_path, monkeypatch):
 
 def ridges(harness, alpha=1.0):
     return {
-        "little": harness.Method(Ridge(alpha=1e-3), harness.on_source),
-        "much": harness.Method(Ridge(alpha=alpha), harness.on_source),
+        "little": harness.Method(Ridge(alpha=1e-3), harness.fits.on_source),
+        "much": harness.Method(Ridge(alpha=alpha), harness.fits.on_source),
     }
 
 
@@ -264,7 +264,7 @@ def test_an_interrupted_run_goes_on_where_it_was(make, harness):
         calls.append(0)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return harness.on_source(model, d)
+        return harness.fits.on_source(model, d)
 
     methods = {"much": harness.Method(Ridge(), fit)}
     with pytest.raises(KeyboardInterrupt):
@@ -281,7 +281,7 @@ def test_times_are_compared_in_turn_and_all_of_them_again(make, harness):
     def noted(name):
         def fit(model, d):
             calls.append(name)
-            return harness.on_source(model, d)
+            return harness.fits.on_source(model, d)
 
         return harness.Method(Ridge(), fit)
 
@@ -310,7 +310,7 @@ def test_loops_are_one_measurement_of_which_a_part_is_noted(make, harness, monke
 
     def fit(model, d):
         calls.append(0)
-        return harness.on_source(model, d)
+        return harness.fits.on_source(model, d)
 
     benchmark = make({"a": harness.Method(Ridge(), fit)}, seeds=1, loops=5)
     benchmark.main([])
@@ -325,7 +325,7 @@ def test_a_failure_that_is_foreseen_is_a_result(make, harness):
     def broken(model, d):
         raise RuntimeError("a bug")
 
-    table = {"table": lambda lines: harness.percent(lines.scores("one", "a"))}
+    table = {"table": lambda lines: harness.tables.percent(lines.scores("one", "a"))}
     benchmark = make({"a": harness.Method(Ridge(), failing)}, table)
     benchmark.main([])
     lines = harness.Lines(benchmark.lines_file)
@@ -334,7 +334,7 @@ def test_a_failure_that_is_foreseen_is_a_result(make, harness):
     assert "diverged (3 of 3)" in benchmark.page_file.read_text()
     with pytest.raises(RuntimeError, match="a bug"):
         make({"a": harness.Method(Ridge(), broken)}, name="bug").main([])
-    peer = harness.Method(Ridge(), harness.of_peer(broken))
+    peer = harness.Method(Ridge(), harness.fits.of_peer(broken))
     benchmark = make({"a": peer}, name="peer")
     benchmark.main([])
     assert {line["error"] for line in harness.Lines(benchmark.lines_file)} == {
@@ -362,7 +362,7 @@ def test_what_a_method_is_given_and_told(make, harness):
 
     method = harness.Method(
         lambda setting: Ridge(alpha=setting, solver="sag"),
-        harness.on_source,
+        harness.fits.on_source,
         given=noted,
         figures=lambda model, d: {"spread": d.Xs.std(), "seeded": model.random_state},
     )
@@ -382,7 +382,7 @@ def test_what_a_method_is_given_and_told(make, harness):
 
 
 def test_warnings_are_noted_and_not_printed(make, harness, capsys):
-    methods = {"a": harness.Method(LogisticRegression(max_iter=1), harness.on_source)}
+    methods = {"a": harness.Method(LogisticRegression(max_iter=1), harness.fits.on_source)}
 
     def classes(seed):
         d = draw(seed)
@@ -445,38 +445,38 @@ def test_a_process_of_its_own_tells_its_memory(harness, tmp_path, monkeypatch):
 
 
 def test_a_method_may_have_another_python(make, harness):
-    methods = {"a": harness.Method(Ridge(), harness.on_source, python="no/such/python")}
+    methods = {"a": harness.Method(Ridge(), harness.fits.on_source, python="no/such/python")}
     with pytest.raises(FileNotFoundError, match="no/such/python"):
         make(methods, isolated=True).main([])
 
 
 def test_cells(harness):
     values = [0.5, 0.7]
-    assert harness.percent(values) == "60.0 ± 10.0"
-    assert harness.percent([0.5]) == "50.0"
-    assert harness.percent([]) == harness.NOTHING
-    assert harness.percent([0.1, np.nan]) == "diverged (1 of 2)"
-    assert harness.percent([0.01, 0.03], sign="+") == "+2.0 ± 1.0"
-    assert harness.mean(values, 2) == "0.60"
-    assert harness.mean_and_deviation(values, 3) == "0.600 ± 0.141"
-    assert harness.mean_and_error(values, 2) == "0.60 ± 0.10"
-    assert harness.ratio([2.0, 4.0, 9.0], [1.0, 1.0, 2.0]) == "4.00 (2.00)"
-    assert harness.table("ab", {"": str, "twice": lambda x: 2 * x}) == (
+    assert harness.tables.percent(values) == "60.0 ± 10.0"
+    assert harness.tables.percent([0.5]) == "50.0"
+    assert harness.tables.percent([]) == harness.tables.NOTHING
+    assert harness.tables.percent([0.1, np.nan]) == "diverged (1 of 2)"
+    assert harness.tables.percent([0.01, 0.03], sign="+") == "+2.0 ± 1.0"
+    assert harness.tables.mean(values, 2) == "0.60"
+    assert harness.tables.mean_and_deviation(values, 3) == "0.600 ± 0.141"
+    assert harness.tables.mean_and_error(values, 2) == "0.60 ± 0.10"
+    assert harness.tables.ratio([2.0, 4.0, 9.0], [1.0, 1.0, 2.0]) == "4.00 (2.00)"
+    assert harness.tables.table("ab", {"": str, "twice": lambda x: 2 * x}) == (
         "|  | twice |\n|---|---|\n| a | aa |\n| b | bb |"
     )
 
 
 def test_labels_and_rows(harness):
-    np.testing.assert_array_equal(harness.labelled(np.array([0, -1, 2])), [True, False, True])
-    np.testing.assert_array_equal(harness.labelled(np.array([0.0, np.nan])), [True, False])
+    np.testing.assert_array_equal(harness.fits.labelled(np.array([0, -1, 2])), [True, False, True])
+    np.testing.assert_array_equal(harness.fits.labelled(np.array([0.0, np.nan])), [True, False])
     np.testing.assert_array_equal(
-        harness.labelled(np.array(["a", None], dtype=object)), [True, False]
+        harness.fits.labelled(np.array(["a", None], dtype=object)), [True, False]
     )
     y = np.repeat([3, 5], [10, 20])
-    rows = harness.of_each_class(y, lambda n: n // 5, 0)
+    rows = harness.fits.of_each_class(y, lambda n: n // 5, 0)
     np.testing.assert_array_equal(y[rows], [3, 3, 5, 5, 5, 5])
-    assert set(harness.of_each_class(y, lambda n: n, 0)) == set(range(30))
-    assert not np.array_equal(rows, harness.of_each_class(y, lambda n: n // 5, 1))
+    assert set(harness.fits.of_each_class(y, lambda n: n, 0)) == set(range(30))
+    assert not np.array_equal(rows, harness.fits.of_each_class(y, lambda n: n // 5, 1))
 
 
 class Weights:
@@ -488,18 +488,18 @@ class Weights:
 def test_plain_learners_see_the_rows_that_they_should(harness):
     Xs, Xt = np.zeros((6, 1)), np.ones((4, 1))
     d = harness.Draw(Xs, np.arange(6) % 2, Xt, np.array([0, -1, 1, -1]), Xt, None)
-    X, y, *_ = harness.on_source(Weights(), d).seen
+    X, y, *_ = harness.fits.on_source(Weights(), d).seen
     np.testing.assert_array_equal(X, Xs)
-    X, y, *_ = harness.on_target(Weights(), d).seen
+    X, y, *_ = harness.fits.on_target(Weights(), d).seen
     assert (len(X), list(y)) == (2, [0, 1])
-    X, y, weights, _ = harness.on_both(Weights(), d).seen
+    X, y, weights, _ = harness.fits.on_both(Weights(), d).seen
     assert X.sum() == 2 and len(X) == 8 and weights is None
-    X, y, weights, _ = harness.with_equal_weights(Weights(), d).seen
+    X, y, weights, _ = harness.fits.with_equal_weights(Weights(), d).seen
     assert weights[:6].sum() == pytest.approx(weights[6:].sum()) == pytest.approx(4)
-    X, y, _, codes = harness.stacked(Weights(), d).seen
+    X, y, _, codes = harness.fits.stacked(Weights(), d).seen
     np.testing.assert_array_equal(codes, [1] * 6 + [-1] * 4)
     d.source_ids = np.repeat([1, 2], 3)
-    codes = harness.stacked(Weights(), d).seen[-1]
+    codes = harness.fits.stacked(Weights(), d).seen[-1]
     np.testing.assert_array_equal(codes, [1, 1, 1, 2, 2, 2, -1, -1, -1, -1])
 
 
