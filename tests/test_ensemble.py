@@ -206,14 +206,11 @@ def test_doubtful_rows_are_wrong_more_often(kind):
 
 
 def test_the_mean_agreement_estimates_accuracy():
-    differences, pairs = [], []
+    differences = []
     for shift in ("measurement", "covariate", "spurious"):
-        for seed in range(2):
-            data = make_shifted_classification(shift, 200, 200, random_state=seed)
-            model = TransferEnsemble(random_state=0).fit(data.Xs, data.ys, data.Xt)
-            accuracy = model.score(data.Xt, data.yt)
-            differences.append(model.agreement_.mean() - accuracy)
-            pairs.append((model.agreement_.mean(), accuracy))
+        data = make_shifted_classification(shift, 200, 200, random_state=0)
+        model = TransferEnsemble(random_state=0).fit(data.Xs, data.ys, data.Xt)
+        differences.append(model.agreement_.mean() - model.score(data.Xt, data.yt))
     assert np.mean(np.abs(differences)) < 0.25
 
 
@@ -361,9 +358,9 @@ def test_other_class_shares_do_no_harm():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             own.append(PerDomain().fit(Xs, ys, Xt).score(Xt, yt) - source)
-        model = TransferEnsemble(random_state=0).fit(Xs, ys, Xt)
+        model = TransferEnsemble(estimator=LogisticRegression()).fit(Xs, ys, Xt)
         gains.append(model.score(Xt, yt) - source)
-        for name in ("own units, linear", "CORAL, linear"):
+        for name in ("own units", "CORAL"):
             assert model.named_estimators_[name].score(Xt, yt) > source - 0.05
     assert np.mean(own) < -0.2 and np.mean(gains) > -0.01
 
@@ -380,7 +377,7 @@ def test_given_candidates_see_all_rows_as_they_are():
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_it_gains_where_units_changed(n_classes):
     gains = []
-    for seed in range(5):
+    for seed in range(3):
         Xs, ys, Xt, yt = shifted(seed, n_classes=n_classes)
         source = SourceOnly().fit(Xs, ys, Xt).score(Xt, yt)
         gains.append(TransferEnsemble(random_state=0).fit(Xs, ys, Xt).score(Xt, yt) - source)
@@ -395,7 +392,8 @@ def test_it_loses_nothing_without_a_shift():
         X[:, 0] += 2 * y
         Xs, Xt, ys, yt = X[:200], X[200:], y[:200], y[200:]
         source = SourceOnly().fit(Xs, ys, Xt).score(Xt, yt)
-        differences.append(TransferEnsemble(random_state=0).fit(Xs, ys, Xt).score(Xt, yt) - source)
+        model = TransferEnsemble(estimator=LogisticRegression()).fit(Xs, ys, Xt)
+        differences.append(model.score(Xt, yt) - source)
     assert np.mean(differences) > -0.01
 
 
