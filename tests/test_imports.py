@@ -22,6 +22,8 @@ FLOORS = [
     {"_delegation", "_mappers", "kernels", "discrepancy"},
     {"deep"},
     {"instances", "mapping", "network", "adversarial"},
+    {"_portfolio"},
+    {"ensemble"},
     {"model_selection", "inspection", "utils"},
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in parts}
