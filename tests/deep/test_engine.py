@@ -13,11 +13,12 @@ from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 from torch.nn import functional as F
 
-from skdtl import DeepTransferClassifier, DeepTransferRegressor
+from skdtl import DeepTransferClassifier, DeepTransferRegressor, NoTargetWarning
 from skdtl.deep import MMD, Activations, Alignment, DomainAdversary, Ramp, SoftLabels
 from skdtl.deep.batches import PairedBatches
 from skdtl.deep.heads import NumberHead
 from skdtl.deep.network import Network, split_layers
+from skdtl.deep.terms import Term
 
 from ..deep_common import SMALL, Watching, same_weights, weights
 from ..shifts import two_domains
@@ -212,6 +213,39 @@ def test_without_lambda_the_network_is_the_source_only_one_to_the_bit(alignment)
     weightless.weight = 0.0
     assert same_weights(small(weightless).fit(Xs, ys, Xt), alone)
     assert not same_weights(small(alignment, lam=0.01).fit(Xs, ys, Xt), alone)
+
+
+class Kink(Alignment):
+    """Has a slope that is no number."""
+
+    def forward(self, source, target):
+        return (0 * source.features[-1]).sum().sqrt()
+
+
+def test_without_lambda_a_term_is_looked_at_without_any_gradient():
+    Xs, ys, Xt, _ = two_domains()
+    watched = small(Kink(), lam=0.0).fit(Xs, ys, Xt)
+    assert watched.history_[-1]["alignment"] == 0
+    assert same_weights(watched, small(lam=0.0).fit(Xs, ys, Xt))
+    with pytest.raises(ValueError, match="diverged"):
+        small(Kink()).fit(Xs, ys, Xt)
+
+
+class SmallWeights(Term):
+    """Needs no rows at all."""
+
+    def value(self, step):
+        return sum(p.square().sum() for p in step.network.parameters())
+
+
+def test_a_term_that_needs_no_target_acts_without_one_too():
+    Xs, ys, Xt, _ = two_domains()
+    for target in (None, Xt):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NoTargetWarning)
+            plain, decayed = (small(*terms).fit(Xs, ys, target) for terms in ((), [SmallWeights()]))
+        assert not same_weights(plain, decayed)
+        assert decayed.history_[-1]["term"] < decayed.history_[0]["term"]
 
 
 def test_more_lambda_brings_the_domains_closer_together():
@@ -413,6 +447,16 @@ def test_frozen_layers_stay_in_evaluation_mode():
     network.layers[0].requires_grad_(False)
     network.train()
     assert not network.layers[0][1].training and network.layers[1].training
+
+
+def test_layers_without_weights_are_not_frozen():
+    Xs, ys, Xt, _ = two_domains()
+    half, whole = (
+        small(module=module, lr=1e-30, max_epochs=1).fit(Xs, ys, Xt)
+        for module in (nn.Dropout(0.5), nn.Flatten())
+    )
+    assert half.net_.module_.train().layers[0].training
+    assert half.loss_curve_ != whole.loss_curve_  # the same head for rows that lack half
 
 
 def test_hidden_layers_and_activation():
