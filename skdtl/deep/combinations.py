@@ -48,8 +48,11 @@ class _CombinationBase(DeepTransferEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        # What is no term, fit refuses.
+        given = self.alignments if isinstance(self.alignments, (list, tuple)) else ()
+        needs = [term.needs for term in given if isinstance(term, Term)]
         tags.transfer_tags = TransferTags(
-            "used", unlabelled_target=any(term.needs.unlabelled_target for term in self.alignments)
+            "used", unlabelled_target=any(need.unlabelled_target for need in needs)
         )
         return tags
 

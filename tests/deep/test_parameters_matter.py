@@ -17,7 +17,7 @@ from torch import nn
 import skdtl.deep
 from skdtl import DeepTransferClassifier, DeepTransferRegressor
 from skdtl.deep import MMD, Alignment, LeNet, ResNet, SpectrumNet
-from skdtl.deep.terms import Term
+from skdtl.deep.terms import Term, Unscheduled
 
 from ..common import instances, is_deep, make_data, outputs, parameters, partly_labelled, same
 from ..deep_common import same_weights
@@ -169,7 +169,7 @@ TERMS = [
     for name in skdtl.deep.__all__
     if isinstance(cls := getattr(skdtl.deep, name), type)
     and issubclass(cls, Term)
-    and cls not in (Alignment, Term)
+    and cls not in (Alignment, Term, Unscheduled)  # these say how a term works, and are none
 ]
 OTHER_OF_TERMS = {
     **OTHER,
