@@ -14,21 +14,43 @@ from sklearn.utils.validation import check_is_fitted
 from ._arrays import join_rows
 from ._constraints import HasMethod, OneOf
 from ._delegation import DelegatingEstimator
-from ._typing import RowsLike
+from ._parameters import DeclaredParameters, parameter
+from ._typing import Estimator, RowsLike
 from .base import Domain, DomainTransformerMixin
 
+# What `estimator` may be: a subclass that puts the parameter elsewhere declares it with this again.
+ESTIMATOR = (None, HasMethod("fit"), OneOf("passthrough"))
 
-class Mapper(DomainTransformerMixin, DelegatingEstimator):
+
+class Mapper(DeclaredParameters, DomainTransformerMixin, DelegatingEstimator):
     """Base class of methods that map both domains to one space and train an estimator there.
 
     A subclass writes ``_fit_maps(source, target)``, which sets ``_n_features_out``, and
     ``_map(X, domain)``. The estimator is trained on the mapped source rows and the mapped labelled
     target rows.
+
+    Attributes
+    ----------
+    estimator_ : estimator object
+        The fitted clone of `estimator`; not with "passthrough".
+    classes_ : ndarray of shape (n_classes,)
+        The classes; only for a classifier.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The columns' names; only where the rows came as DataFrames.
     """
 
-    _params: ClassVar[dict[str, Any]] = {
-        "estimator": (None, OneOf("passthrough"), HasMethod("fit"))
-    }
+    estimator: Estimator = parameter(
+        default=None,
+        legal=ESTIMATOR,
+        text="""
+        Classifier or regressor that is trained on the mapped rows. None means
+        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a
+        transformer only and needs no labels.
+        """,
+    )
+
     _takes_nan: ClassVar[bool] = False
 
     @abstractmethod

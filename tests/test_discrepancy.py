@@ -101,6 +101,9 @@ def test_the_proxy_a_distance_is_that_of_a_classifier_on_held_out_rows(sparse):
     assert abs(distance - expected) < 0.15
     assert distance == proxy_a_distance(wrap(A), wrap(B), random_state=0)
     assert_allclose(distance, proxy_a_distance(wrap(1e4 * A), wrap(1e4 * B), random_state=0))
+    if not sparse:  # the columns are centred
+        moved = proxy_a_distance(A + 1e6, B + 1e6, random_state=0)
+        assert_allclose(moved, distance, atol=1e-9)
     assert proxy_a_distance(wrap(A), wrap(B + 20), random_state=0) == 2
     seeds = {proxy_a_distance(wrap(A), wrap(B), random_state=seed) for seed in range(4)}
     assert len(seeds) > 1

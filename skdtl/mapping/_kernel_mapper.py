@@ -15,9 +15,9 @@ from sklearn.utils.metaestimators import available_if
 
 from .._arrays import all_rows_equal, join_rows
 from .._constraints import RANDOM_STATE, Callable, Int, OneOf, Real
-from .._mappers import InvertibleMapper, Mapper
-from .._parameters import DeclaredParameters, parameter
-from .._typing import RowsLike
+from .._mappers import ESTIMATOR, InvertibleMapper, Mapper
+from .._parameters import parameter
+from .._typing import Estimator, RowsLike
 from ..base import Domain
 from ..kernels import KERNELS, kernel_gamma, kernel_matrix
 from ._feature_space import BLOCK_SIZE, FeatureSpace, KernelSpace
@@ -35,7 +35,7 @@ class Directions(NamedTuple):
     squares: float | None = None
 
 
-class KernelMapper(DeclaredParameters, Mapper):
+class KernelMapper(Mapper):
     """Base class of methods that map rows to Wᵀ k(x), k(x) the kernel values of a row.
 
     A subclass writes ``_find(space, source, target)``, which returns the `Directions` for the rows
@@ -54,14 +54,6 @@ class KernelMapper(DeclaredParameters, Mapper):
         The number of directions.
     n_iter_ : int
         Rounds of the eigensolver; 1 where the matrix was small enough to be decomposed directly.
-    estimator_ : estimator object
-        The fitted clone of `estimator`; not with "passthrough".
-    classes_ : ndarray of shape (n_classes,)
-        The classes; only for a classifier.
-    n_features_in_ : int
-        The number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
 
     Raises
     ------
@@ -128,17 +120,7 @@ class KernelMapper(DeclaredParameters, Mapper):
     random_state: int | np.random.RandomState | None = parameter(
         default=None, legal=RANDOM_STATE, text="Draws landmarks and random features.", last=True
     )
-    estimator: Any = parameter(
-        default=None,
-        legal=Mapper._params["estimator"],
-        type='estimator object, "passthrough" or None',
-        text="""
-        Classifier or regressor that is trained on the mapped rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a
-        transformer only and needs no labels.
-        """,
-        last=True,
-    )
+    estimator: Estimator = parameter(default=None, legal=ESTIMATOR, last=True)
     tol: float = parameter(
         default=1e-10,
         legal=Real(0, closed="neither"),

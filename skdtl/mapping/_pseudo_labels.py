@@ -10,11 +10,11 @@ from sklearn.base import ClassifierMixin, is_classifier
 
 from .._constraints import HasMethod, Int
 from .._mappers import Mapper
-from .._parameters import DeclaredParameters, parameter
+from .._parameters import parameter
 from ..base import Domain
 
 
-class PseudoLabelMapper(DeclaredParameters, ClassifierMixin, Mapper):
+class PseudoLabelMapper(ClassifierMixin, Mapper):
     """Base class of mappers that also match the domains class by class.
 
     The target's classes are not known, so the method guesses them, maps both domains with these

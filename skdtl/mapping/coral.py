@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import scipy.linalg
 
 from .._arrays import rounding
 from .._constraints import Bool, Real
-from .._mappers import InvertibleMapper, SourceMover
+from .._mappers import ESTIMATOR, InvertibleMapper, SourceMover
+from .._parameters import parameter
 from .._typing import Estimator
 from ..base import Domain
 from ._affine import affine, row_mean
@@ -33,22 +34,6 @@ class CORAL(SourceMover, InvertibleMapper):
     class proportions differ much (means and covariances then ought to differ). Bring
     features to comparable scales before it: a StandardScaler in a Pipeline.
 
-    Parameters
-    ----------
-    lam : float >= 0, default=1.0
-        What is added to the diagonal of both covariance matrices, in the squared units of the
-        features; 1 suits standardised ones. The larger, the less the source rows are changed:
-        for lam → ∞ they keep their covariance. With 0 the covariances agree exactly where that is
-        possible; where rows vary in fewer directions than there are features, only
-        the directions that both domains have counterparts for are kept.
-    match_means : bool, default=True
-        Whether the source rows also move from their mean to the target's. The paper takes both
-        domains to be centred, where it makes no difference. With False the map is x → x A.
-    estimator : estimator object, "passthrough" or None, default=None
-        Classifier or regressor that is trained on the mapped rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a
-        transformer only and needs no labels.
-
     Attributes
     ----------
     recoloring_ : ndarray of shape (q, q)
@@ -62,14 +47,6 @@ class CORAL(SourceMover, InvertibleMapper):
     source_mean_, target_mean_ : ndarray of shape (n_features,)
         What is subtracted from source rows and added to them: the domains' means, or zeros with
         ``match_means=False``.
-    estimator_ : estimator object
-        The fitted clone of `estimator`; not with "passthrough".
-    classes_ : ndarray of shape (n_classes,)
-        The classes; only for a classifier.
-    n_features_in_ : int
-        The number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
 
     Raises
     ------
@@ -136,17 +113,29 @@ class CORAL(SourceMover, InvertibleMapper):
     True
     """
 
-    _params: ClassVar[dict[str, Any]] = {
-        **InvertibleMapper._params,
-        "lam": Real(0, closed="left"),
-        "match_means": Bool(),
-    }
-    _takes_sparse: ClassVar[bool] = False
+    lam: float = parameter(
+        default=1.0,
+        legal=Real(0, closed="left"),
+        text="""
+        What is added to the diagonal of both covariance matrices, in the squared units of the
+        features; 1 suits standardised ones. The larger, the less the source rows are changed:
+        for lam → ∞ they keep their covariance. With 0 the covariances agree exactly where that is
+        possible; where rows vary in fewer directions than there are features, only
+        the directions that both domains have counterparts for are kept.
+        """,
+        kw_only=False,
+    )
+    match_means: bool = parameter(
+        default=True,
+        legal=Bool(),
+        text="""
+        Whether the source rows also move from their mean to the target's. The paper takes both
+        domains to be centred, where it makes no difference. With False the map is x → x A.
+        """,
+    )
+    estimator: Estimator = parameter(default=None, legal=ESTIMATOR)
 
-    def __init__(self, lam: float = 1.0, *, match_means: bool = True, estimator: Estimator = None):
-        self.lam = lam
-        self.match_means = match_means
-        self.estimator = estimator
+    _takes_sparse: ClassVar[bool] = False
 
     def _fit_maps(self, source: Domain, target: Domain) -> None:
         for domain, name in ((source, "Xs"), (target, "Xt")):

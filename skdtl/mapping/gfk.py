@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 import numpy as np
 import scipy.linalg
 from sklearn.base import is_classifier
 from sklearn.cross_decomposition import PLSRegression
 
 from .._constraints import Bool, Int, OneOf
-from .._mappers import InvertibleMapper
+from .._mappers import ESTIMATOR, InvertibleMapper
+from .._parameters import parameter
 from .._typing import Estimator
 from ..base import Domain
 from ._affine import centred_product, row_mean
@@ -38,24 +37,6 @@ class GFK(InvertibleMapper):
     the class proportions differ much. Features should have comparable scales: put a StandardScaler
     before it.
 
-    Parameters
-    ----------
-    n_components : int >= 1 or "sdm", default="sdm"
-        The dimension k of the subspaces. "sdm" takes as many as the domains agree on by the
-        subspace disagreement measure, at most half of the features. Fewer than asked for are kept,
-        with a warning, where the rows of a domain do not vary in as many.
-    source_subspace : {"pca", "pls"}, default="pca"
-        What spans the source's subspace: its principal directions, or the weights of
-        :class:`~sklearn.cross_decomposition.PLSRegression`, which looks for directions that vary
-        with the source's labels. "pls" needs an estimator and dense rows.
-    match_means : bool, default=True
-        Whether each domain's mean is subtracted from its rows. The paper takes both domains to be
-        centred, where it makes no difference. With False one map serves both domains.
-    estimator : estimator object, "passthrough" or None, default=None
-        Classifier or regressor that is trained on the mapped rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a
-        transformer only and needs no labels.
-
     Attributes
     ----------
     components_ : ndarray of shape (n_features_out, n_features)
@@ -68,14 +49,6 @@ class GFK(InvertibleMapper):
         The means of the domains, or zeros with ``match_means=False``.
     n_components_ : int
         The dimension of the subspaces.
-    estimator_ : estimator object
-        The fitted clone of `estimator`; not with "passthrough".
-    classes_ : ndarray of shape (n_classes,)
-        The classes; only for a classifier.
-    n_features_in_ : int
-        The number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
 
     Raises
     ------
@@ -122,10 +95,7 @@ class GFK(InvertibleMapper):
     *Right angles.* A direction of one subspace that is orthogonal to all of the other may turn
     either way, which is as short: of several kernels it is one, and rounding tells which.
 
-    *Cost.* With d features and n rows in all, O(n d min(n, d)) time and O(d k) memory beyond
-    a copy of the rows, plus d² for d < n. "sdm" adds O(k⁴) time for the k that it chooses. Sparse
-    rows stay sparse: their leading directions are found by products with them. All is computed in
-    double precision; rows in single precision are mapped in single precision.
+    *Cost, precision.* As for :class:`SubspaceAlignment`.
 
     References
     ----------
@@ -153,25 +123,34 @@ class GFK(InvertibleMapper):
     (100, 2)
     """
 
-    _params: ClassVar[dict[str, Any]] = {
-        **InvertibleMapper._params,
-        "n_components": (OneOf("sdm"), Int(1)),
-        "source_subspace": OneOf("pca", "pls"),
-        "match_means": Bool(),
-    }
-
-    def __init__(
-        self,
-        n_components: int | str = "sdm",
-        *,
-        source_subspace: str = "pca",
-        match_means: bool = True,
-        estimator: Estimator = None,
-    ):
-        self.n_components = n_components
-        self.source_subspace = source_subspace
-        self.match_means = match_means
-        self.estimator = estimator
+    n_components: int | str = parameter(
+        default="sdm",
+        legal=(OneOf("sdm"), Int(1)),
+        text="""
+        The dimension k of the subspaces. "sdm" takes as many as the domains agree on by the
+        subspace disagreement measure, at most half of the features. Fewer than asked for are kept,
+        with a warning, where the rows of a domain do not vary in as many.
+        """,
+        kw_only=False,
+    )
+    source_subspace: str = parameter(
+        default="pca",
+        legal=OneOf("pca", "pls"),
+        text="""
+        What spans the source's subspace: its principal directions, or the weights of
+        :class:`~sklearn.cross_decomposition.PLSRegression`, which looks for directions that vary
+        with the source's labels. "pls" needs an estimator and dense rows.
+        """,
+    )
+    match_means: bool = parameter(
+        default=True,
+        legal=Bool(),
+        text="""
+        Whether each domain's mean is subtracted from its rows. The paper takes both domains to be
+        centred, where it makes no difference. With False one map serves both domains.
+        """,
+    )
+    estimator: Estimator = parameter(default=None, legal=ESTIMATOR)
 
     def _fit_maps(self, source: Domain, target: Domain) -> None:
         Ps, Pt = domain_axes(source, target, self.n_components)

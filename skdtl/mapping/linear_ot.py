@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from .._arrays import rounding
 from .._constraints import Real
 from .._couplings import import_pot
-from .._mappers import InvertibleMapper, SourceMover
+from .._mappers import ESTIMATOR, InvertibleMapper, SourceMover
+from .._parameters import parameter
 from .._typing import Estimator
 from ..base import Domain
 from ._affine import affine
@@ -33,16 +34,6 @@ class LinearOTMapping(SourceMover, InvertibleMapper):
     features, unless `reg` is raised. For shifts that no affine map describes use
     :class:`OTMapping`.
 
-    Parameters
-    ----------
-    estimator : estimator object, "passthrough" or None, default=None
-        Classifier or regressor that is trained on the mapped rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a
-        transformer only and needs no labels.
-    reg : float > 0, default=1e-3
-        Added to the diagonals of both covariances, in units of the mean variance of all features
-        over both domains. For reg → ∞ only the means are brought together.
-
     Attributes
     ----------
     coef_ : ndarray of shape (r, r)
@@ -52,14 +43,6 @@ class LinearOTMapping(SourceMover, InvertibleMapper):
         `n_features` and the coordinates are the features themselves.
     source_mean_, target_mean_ : ndarray of shape (n_features,)
         The means: a source row x goes to ``target_mean_ + A (x - source_mean_)``.
-    estimator_ : estimator object
-        The fitted clone of `estimator`; not with "passthrough".
-    classes_ : ndarray of shape (n_classes,)
-        The classes; only for a classifier.
-    n_features_in_ : int
-        The number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
 
     Raises
     ------
@@ -129,15 +112,17 @@ class LinearOTMapping(SourceMover, InvertibleMapper):
     True
     """
 
-    _params: ClassVar[dict[str, Any]] = {
-        **InvertibleMapper._params,
-        "reg": Real(0, closed="neither"),
-    }
-    _takes_sparse: ClassVar[bool] = False
+    estimator: Estimator = parameter(default=None, legal=ESTIMATOR, kw_only=False)
+    reg: float = parameter(
+        default=1e-3,
+        legal=Real(0, closed="neither"),
+        text="""
+        Added to the diagonals of both covariances, in units of the mean variance of all features
+        over both domains. For reg → ∞ only the means are brought together.
+        """,
+    )
 
-    def __init__(self, estimator: Estimator = None, *, reg: float = 1e-3):
-        self.estimator = estimator
-        self.reg = reg
+    _takes_sparse: ClassVar[bool] = False
 
     def _fit_maps(self, source: Domain, target: Domain) -> None:
         self.source_mean_, self.target_mean_, self.coef_, self.basis_ = gaussian_transport(

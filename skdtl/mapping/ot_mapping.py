@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections import abc
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -18,7 +19,8 @@ from .._couplings import (
     import_pot,
     transport_plan,
 )
-from .._mappers import SourceMover
+from .._mappers import ESTIMATOR, SourceMover
+from .._parameters import parameter
 from .._typing import Estimator
 from ..base import Domain
 
@@ -46,35 +48,6 @@ class OTMapping(SourceMover):
     Notes); nor with many features that hold noise alone, which govern the distances: select or
     reduce them first. Features should have comparable scales: put a StandardScaler before it.
 
-    Parameters
-    ----------
-    estimator : estimator object, "passthrough" or None, default=None
-        Classifier or regressor that is trained on the mapped rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a
-        transformer only and needs no labels.
-    reg_e : float >= 0, default=0.1
-        Weight of the negative entropy, in units of the normalised cost. The larger, the more
-        target rows each source row is paired with: pairs are less accidental, while the moved rows
-        draw together towards the target's mean, which harms estimators that extrapolate, such as
-        regressions on many collinear features. 0 solves the linear program exactly.
-    reg_cl : float >= 0, default=0.0
-        Weight of the penalty on target rows that get mass from several classes; classifiers only.
-        Try 0.1.
-    metric : {"sqeuclidean", "euclidean", "cityblock", "cosine"} or callable, default="sqeuclidean"
-        Cost of a pair. A callable takes (Xs, Xt) and returns the whole matrix.
-    norm : {"median", "max"} or None, default="median"
-        The costs are divided by their median or maximum, which gives `reg_e` and `reg_cl` a scale
-        that no unit of measurement and no number of features changes. None leaves them.
-    n_rounds : int >= 1, default=10
-        With `reg_cl`: how many plans are made, each with the penalty's tangent at the one before;
-        the first ignores the classes.
-    max_iter : int >= 1 or None, default=None
-        Limit of Sinkhorn's iterations (None: 1000), or with ``reg_e=0`` of the simplex method's
-        pivots (None: ten million).
-    tol : float > 0, default=1e-4
-        Sinkhorn's iteration ends when the error of the target rows' masses is less, relative to
-        the masses, in the Euclidean norm.
-
     Attributes
     ----------
     coupling_ : ndarray of shape (n_s, n_t)
@@ -86,14 +59,6 @@ class OTMapping(SourceMover):
         How far each of them moves.
     n_iter_ : int
         Sinkhorn's iterations for the last plan; 1 with ``reg_e=0``.
-    estimator_ : estimator object
-        The fitted clone of `estimator`; not with "passthrough".
-    classes_ : ndarray of shape (n_classes,)
-        The classes; only for a classifier.
-    n_features_in_ : int
-        The number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
 
     Raises
     ------
@@ -178,39 +143,67 @@ class OTMapping(SourceMover):
     1.0
     """
 
-    _params: ClassVar[dict[str, Any]] = {
-        **SourceMover._params,
-        "reg_e": Real(0),
-        "reg_cl": Real(0),
-        "metric": (OneOf(*METRICS), Callable()),
-        "norm": (None, OneOf("median", "max")),
-        "n_rounds": Int(1),
-        "max_iter": (None, Int(1)),
-        "tol": Real(0, closed="neither"),
-    }
+    estimator: Estimator = parameter(default=None, legal=ESTIMATOR, kw_only=False)
+    reg_e: float = parameter(
+        default=0.1,
+        legal=Real(0),
+        text="""
+        Weight of the negative entropy, in units of the normalised cost. The larger, the more
+        target rows each source row is paired with: pairs are less accidental, while the moved rows
+        draw together towards the target's mean, which harms estimators that extrapolate, such as
+        regressions on many collinear features. 0 solves the linear program exactly.
+        """,
+    )
+    reg_cl: float = parameter(
+        default=0.0,
+        legal=Real(0),
+        text="""
+        Weight of the penalty on target rows that get mass from several classes; classifiers only.
+        Try 0.1.
+        """,
+    )
+    metric: str | abc.Callable = parameter(
+        default="sqeuclidean",
+        legal=(OneOf(*METRICS), Callable()),
+        text="""
+        Cost of a pair. A callable takes (Xs, Xt) and returns the whole matrix.
+        """,
+    )
+    norm: str | None = parameter(
+        default="median",
+        legal=(None, OneOf("median", "max")),
+        text="""
+        The costs are divided by their median or maximum, which gives `reg_e` and `reg_cl` a scale
+        that no unit of measurement and no number of features changes. None leaves them.
+        """,
+    )
+    n_rounds: int = parameter(
+        default=10,
+        legal=Int(1),
+        text="""
+        With `reg_cl`: how many plans are made, each with the penalty's tangent at the one before;
+        the first ignores the classes.
+        """,
+    )
+    max_iter: int | None = parameter(
+        default=None,
+        legal=(None, Int(1)),
+        text="""
+        Limit of Sinkhorn's iterations (None: 1000), or with ``reg_e=0`` of the simplex method's
+        pivots (None: ten million).
+        """,
+    )
+    tol: float = parameter(
+        default=1e-4,
+        legal=Real(0, closed="neither"),
+        text="""
+        Sinkhorn's iteration ends when the error of the target rows' masses is less, relative to
+        the masses, in the Euclidean norm.
+        """,
+    )
+
     _takes_sparse: ClassVar[bool] = False
     _unpickled: ClassVar[tuple[str, ...]] = ("coupling_",)
-
-    def __init__(
-        self,
-        estimator: Estimator = None,
-        *,
-        reg_e: float = 0.1,
-        reg_cl: float = 0.0,
-        metric: str = "sqeuclidean",
-        norm: str = "median",
-        n_rounds: int = 10,
-        max_iter: int | None = None,
-        tol: float = 1e-4,
-    ):
-        self.estimator = estimator
-        self.reg_e = reg_e
-        self.reg_cl = reg_cl
-        self.metric = metric
-        self.norm = norm
-        self.n_rounds = n_rounds
-        self.max_iter = max_iter
-        self.tol = tol
 
     def _fit_maps(self, source: Domain, target: Domain) -> None:
         name = type(self).__name__

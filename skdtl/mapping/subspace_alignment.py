@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 import numpy as np
 
 from .._constraints import Bool, Int, OneOf
-from .._mappers import InvertibleMapper
+from .._mappers import ESTIMATOR, InvertibleMapper
+from .._parameters import parameter
 from .._typing import Estimator
 from ..base import Domain
 from ._affine import centred_product, row_mean
@@ -33,20 +32,6 @@ class SubspaceAlignment(InvertibleMapper):
     where the classes differ in directions of small variance, or where the class proportions
     differ much. Features should have comparable scales: put a StandardScaler before it.
 
-    Parameters
-    ----------
-    n_components : int >= 1 or "sdm", default="sdm"
-        How many principal directions of each domain. "sdm" takes as many as the domains agree on
-        by the subspace disagreement measure, at most half of the features. Fewer than asked for
-        are kept, with a warning, where the rows of a domain do not vary in as many.
-    match_means : bool, default=True
-        Whether each domain's mean is subtracted from its rows. The paper takes both domains to be
-        centred, where it makes no difference. With False the rows are projected as they are.
-    estimator : estimator object, "passthrough" or None, default=None
-        Classifier or regressor that is trained on the mapped rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" the method is a
-        transformer only and needs no labels.
-
     Attributes
     ----------
     source_components_, target_components_ : ndarray of shape (n_components_, n_features)
@@ -58,14 +43,6 @@ class SubspaceAlignment(InvertibleMapper):
         The means of the domains, or zeros with ``match_means=False``.
     n_components_ : int
         The number of directions.
-    estimator_ : estimator object
-        The fitted clone of `estimator`; not with "passthrough".
-    classes_ : ndarray of shape (n_classes,)
-        The classes; only for a classifier.
-    n_features_in_ : int
-        The number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
 
     Raises
     ------
@@ -134,22 +111,25 @@ class SubspaceAlignment(InvertibleMapper):
     1.0
     """
 
-    _params: ClassVar[dict[str, Any]] = {
-        **InvertibleMapper._params,
-        "n_components": (OneOf("sdm"), Int(1)),
-        "match_means": Bool(),
-    }
-
-    def __init__(
-        self,
-        n_components: int | str = "sdm",
-        *,
-        match_means: bool = True,
-        estimator: Estimator = None,
-    ):
-        self.n_components = n_components
-        self.match_means = match_means
-        self.estimator = estimator
+    n_components: int | str = parameter(
+        default="sdm",
+        legal=(OneOf("sdm"), Int(1)),
+        text="""
+        How many principal directions of each domain. "sdm" takes as many as the domains agree on
+        by the subspace disagreement measure, at most half of the features. Fewer than asked for
+        are kept, with a warning, where the rows of a domain do not vary in as many.
+        """,
+        kw_only=False,
+    )
+    match_means: bool = parameter(
+        default=True,
+        legal=Bool(),
+        text="""
+        Whether each domain's mean is subtracted from its rows. The paper takes both domains to be
+        centred, where it makes no difference. With False the rows are projected as they are.
+        """,
+    )
+    estimator: Estimator = parameter(default=None, legal=ESTIMATOR)
 
     def _fit_maps(self, source: Domain, target: Domain) -> None:
         Ps, Pt = domain_axes(source, target, self.n_components)
