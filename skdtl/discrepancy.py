@@ -67,6 +67,11 @@ def mmd2(
     ValueError
         For the unbiased estimate of a sample with fewer than two rows.
 
+    Notes
+    -----
+    The kernel is evaluated for a block of pairs at a time, a callable one, too. Time grows with the
+    number of pairs, memory does not.
+
     References
     ----------
     A. Gretton, K. Borgwardt, M. Rasch, B. Schölkopf, A. Smola, "A kernel two-sample test",

@@ -84,3 +84,16 @@ def test_equal_rows_have_no_distance(kind, dtype, d):
     # Rows that differ by more than the error are apart.
     near = squared_distances(KINDS[kind](rows), KINDS[kind](rows * np.asarray(1 + 1e-3, dtype)))
     assert (near > 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_rows_own_length_tells_what_is_rounding_error(kind):
+    """Beside long rows short ones keep their distances."""
+    lengths = 10.0 ** np.array([6, -6, 3, -3, 0])[:, None]
+    rows = np.vstack([lengths * X[:5], 1.001 * lengths * X[:5]])
+    for order in (slice(None), slice(None, None, -1)):
+        found = squared_distances(KINDS[kind](rows[order]), KINDS[kind](rows[order]))
+        off_diagonal = ~np.eye(10, dtype=bool)
+        assert (found[~off_diagonal] == 0).all() and (found[off_diagonal] > 0).all()
+        assert_allclose(found[off_diagonal], cdist(rows[order], rows[order], "sqeuclidean")[
+            off_diagonal], rtol=1e-6)  # fmt: skip

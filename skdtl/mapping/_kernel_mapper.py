@@ -93,8 +93,9 @@ class KernelMapper(Mapper):
         text="""
         Width of "rbf", "poly" and "laplacian". "scale" is 1 / (n_features * X.var()) over the rows
         of both domains, "auto" 1 / n_features, "median" 1 / (2 m²) with m the median distance
-        between two rows. For "laplacian", whose distance is not squared, they are 1 / (n_features *
-        X.std()), 1 / n_features and 1 / m. "poly" has no "median".
+        between two rows, of 2000 rows where there are more. For "laplacian", whose distance is not
+        squared, they are 1 / (n_features * X.std()), 1 / n_features and 1 / m. "poly" has no
+        "median".
         """,
     )
     degree: int = parameter(default=3, legal=Int(1), text='Exponent of "poly".')

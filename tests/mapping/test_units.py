@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -174,3 +174,13 @@ def test_costs_and_what_is_weighed_against_them(reg_e, factor):
     grouped = class_regularised_plan(cost, classes, reg_e, 0.1)
     scaled = class_regularised_plan(factor * cost, classes, factor * reg_e, factor * 0.1)
     assert_allclose(scaled.coupling, grouped.coupling, atol=1e-10)
+
+
+@pytest.mark.parametrize("reg_e", [0.0, 0.05])
+def test_a_constant_in_the_costs(reg_e):
+    """Every plan pays it."""
+    pytest.importorskip("ot")
+    cost = np.random.default_rng(0).integers(0, 1024, size=(30, 20)) / 1024
+    plan, dearer = transport_plan(cost - cost.min(), reg_e), transport_plan(cost + 2.0**30, reg_e)
+    assert_array_equal(dearer.coupling, plan.coupling)
+    assert dearer.n_iter == plan.n_iter
