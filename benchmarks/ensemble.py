@@ -98,22 +98,23 @@ def points(task, opinion, y):
 def scores(task, model, rows):
     """Score the vote, all candidates, and votes of some of them."""
     names = model.candidates_["name"].tolist()
-    numbers = task.metric == "skill"
-    if numbers:
-        opinions = np.array([each.predict(rows.X_test) for each in model.estimators_])
+    if task.metric == "skill":
+        whole = model.predict(rows.X_test)
+        opinions = voting = np.array([each.predict(rows.X_test) for each in model.estimators_])
     else:
-        opinions = np.zeros((len(names), len(rows.y_test), len(model.classes_)))
+        whole = model.predict_proba(rows.X_test)
+        opinions = np.zeros((len(names), *whole.shape))
         for opinion, each in zip(opinions, model.estimators_):
             opinion[:, each.classes_] = each.predict_proba(rows.X_test)
+        voting = np.maximum(opinions, 1e-6) ** model.sharpness_[:, None, None]
+        voting /= voting.sum(axis=2, keepdims=True)
     score = partial(points, task, y=rows.y_test)
     plain = [name.startswith(("source", "pooled, ")) and "balanced" not in name for name in names]
-    linear = [name.endswith("linear") for name in names]
-    whole = np.tensordot(model.weights_, opinions, 1)
-    some = model.weights_ * linear
+    linear = model.weights_ * [name.endswith("linear") for name in names]
     found = {
         "vote": score(whole),
         "learners": score(opinions[plain].mean(axis=0)),
-        "linear alone": score(np.tensordot(some / some.sum(), opinions, 1)),
+        "linear alone": score(np.tensordot(linear / linear.sum(), voting, 1)),
         "agreement": 100 * model.agreement_.mean(),
     }
     found |= {name: score(opinion) for name, opinion in zip(names, opinions)}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import html
-import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn import config_context
 from sklearn.base import (
     ClassifierMixin,
     RegressorMixin,
@@ -18,22 +16,21 @@ from sklearn.base import (
     is_classifier,
     is_regressor,
 )
-from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, check_random_state, estimator_html_repr, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._arrays import join_rows
+from ._candidates import Fit, adapts, fit_candidate, last_step, refusal, seeded
 from ._constraints import RANDOM_STATE, HasMethod, Int, OneOf, Real, SequenceOf
 from ._delegation import takes_missing_values
 from ._parameters import DeclaredParameters, parameter
 from ._portfolio import Candidate, Tables, default_candidates, default_learners
 from ._predictions import ClassPredictions, TargetPredictions
 from ._target_shares import likely_shares, rows_with_shares
-from .base import Domain, NoTargetWarning, TransferEstimator, TransferTags
+from ._voting import equal_confidence, sharpened, trusting_weights
+from .base import Domain, TransferEstimator, TransferTags
 
 __all__ = ["TransferEnsemble", "TransferEnsembleRegressor"]
-
-_MAX_SEED = np.iinfo(np.int32).max
 
 
 class _Named:
@@ -50,14 +47,6 @@ class _Named:
 
     def documented(self) -> str:
         return "(str, estimator object)"
-
-
-class _Fit(NamedTuple):
-    """What came of fitting a candidate."""
-
-    model: Any
-    seconds: float
-    error: Exception | None
 
 
 class _Ensemble(DeclaredParameters, TransferEstimator):
@@ -122,8 +111,9 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
         legal=(OneOf("auto", "equal"), SequenceOf(Real(0), min_length=1)),
         text="""
         What the candidates count. "equal": all alike. "auto": all alike as far as they agree; the
-        less they do, the more of the weight goes to those that don't adapt, see Notes. A sequence
-        holds a weight for each of `estimators`, which must be given then.
+        less they do, the more of the weight goes to those that don't adapt, and for classes all
+        are made equally sure of themselves, see Notes. A sequence holds a weight for each of
+        `estimators`, which must be given then.
         """,
     )
     n_jobs: int | None = parameter(
@@ -161,7 +151,7 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
         left_out: dict[str, str] = {}
         for name, estimator in self.estimators:
             candidate = self._given(name, estimator)
-            reason = _refusal(candidate.estimator, tables)
+            reason = refusal(candidate.estimator, tables)
             if reason:
                 left_out[name] = reason
             else:
@@ -171,7 +161,7 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
     def _given(self, name: str, estimator) -> Candidate:
         """Return a candidate that the caller has named, around the learner if it has no other."""
         estimator = clone(estimator)
-        last = _last(estimator)
+        last = last_step(estimator)
         if not isinstance(last, TransferEstimator):
             raise ValueError(
                 f"The candidate {name!r} is a {type(last).__name__}, which learns from one domain: "
@@ -181,7 +171,7 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
         learner = self._learner()
         if learner is not None and getattr(last, "estimator", "") is None:
             last.set_params(estimator=clone(learner))
-        return Candidate(name, estimator, _adapts(estimator))
+        return Candidate(name, estimator, adapts(estimator))
 
     def _learner(self):
         """Return the learner of given candidates that have none, None for their own default."""
@@ -224,7 +214,10 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
         self.estimators_ = [fits[k].model for k in kept]
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_)))
 
-        opinions = self._opinions(target.X)
+        opinions = np.array([self._opinion(model, target.X) for model in self.estimators_])
+        # What rows were trained on, candidates agree on.
+        new = ~target.labelled & (target is not source)
+        opinions = self._comparable(opinions, new)
         self.weights_ = self._find_weights(opinions, candidates, given, tables)
         agreements = self._agreements(opinions, self.weights_)
         self.agreement_ = self.weights_ @ agreements
@@ -235,7 +228,7 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
             "seconds": np.array([fits[k].seconds for k in kept]),
         }
 
-    def _fit_all(self, candidates, source: Domain, target: Domain) -> list[_Fit]:
+    def _fit_all(self, candidates, source: Domain, target: Domain) -> list[Fit]:
         """Fit all candidates; errors are noted, warned of, and kept."""
         random = check_random_state(self.random_state)
         rows = self._stacked(source, target)
@@ -246,8 +239,8 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
             alike = source.take(rows_with_shares(source.X, source.y, shares))
             balanced = self._stacked(alike, target)
         jobs = (
-            delayed(_fit_one)(
-                _seeded(candidate.estimator, random), *(balanced if candidate.same_shares else rows)
+            delayed(fit_candidate)(
+                seeded(candidate.estimator, random), *(balanced if candidate.same_shares else rows)
             )
             for candidate in candidates
         )
@@ -318,20 +311,24 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
                     f"{self.left_out_}."
                 )
             return weights / weights.sum()
-        adapts = np.array([candidate.adapts for candidate in candidates])
-        if self.weights == "equal" or tables.n_labelled or adapts.all() or not adapts.any():
+        adapting = np.array([candidate.adapts for candidate in candidates])
+        if self.weights == "equal" or tables.n_labelled or adapting.all() or not adapting.any():
             return equal
-        alike = adapts / adapts.sum()
+        alike = adapting / adapting.sum()
         agreement = np.mean(alike @ self._agreements(opinions, alike))
-        trust = (agreement - self._chance()) / (1 - self._chance())
-        return trust * equal + (1 - trust) * ~adapts / np.sum(~adapts)
+        return trusting_weights(adapting, agreement, self._chance())
 
     def _note(self, y) -> None:
         """Keep what the vote needs to know of the source's labels."""
 
-    def _opinions(self, X) -> np.ndarray:
-        """Return what all candidates say of rows."""
-        return np.array([self._opinion(model, X) for model in self.estimators_])
+    def _comparable(self, opinions, new):
+        """Return opinions of training rows as they vote; `new` tells which had no label."""
+        return opinions
+
+    def _voting_opinions(self, X):
+        """Yield each candidate's opinion as it votes."""
+        for model in self.estimators_:
+            yield self._opinion(model, X)
 
     @abstractmethod
     def _opinion(self, model, X) -> np.ndarray:
@@ -347,8 +344,7 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
 
     def _vote(self, X) -> np.ndarray:
         """Return the weighted mean of the candidates' opinions."""
-        pairs = zip(self.weights_, self.estimators_)
-        return sum(weight * self._opinion(model, X) for weight, model in pairs if weight > 0)
+        return sum(w * opinion for w, opinion in zip(self.weights_, self._voting_opinions(X)))
 
     def agreement(self, X):
         """Tell how far the candidates agree on each row: where they don't, there is doubt.
@@ -363,7 +359,7 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
         agreement : ndarray of shape (n_samples,)
             Between 0 and 1.
         """
-        opinions = self._opinions(self._check_X(X))
+        opinions = np.array(list(self._voting_opinions(self._check_X(X))))
         return self.weights_ @ self._agreements(opinions, self.weights_)
 
     # -- scikit-learn -----------------------------------------------------------------------------
@@ -381,7 +377,8 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
         given = [pair[1] for pair in self.estimators if _Named().accepts(pair)]
         tags.input_tags.sparse = any(get_tags(e).input_tags.sparse for e in given)
         tags.input_tags.allow_nan = any(map(takes_missing_values, given))
-        needs = [get_tags(_last(e)).transfer_tags for e in given if _is_ours(e)]
+        lasts = [last_step(estimator) for estimator in given]
+        needs = [get_tags(e).transfer_tags for e in lasts if isinstance(e, TransferEstimator)]
         if needs:
             uses = any(need.target_labels != "ignored" for need in needs)
             tags.transfer_tags = TransferTags(
@@ -409,74 +406,6 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
         return "".join([*lines, "</table>"])
 
 
-def _last(estimator):
-    """Return the last step of a Pipeline, or what is none."""
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    return estimator
-
-
-def _is_ours(estimator) -> bool:
-    return isinstance(_last(estimator), TransferEstimator)
-
-
-def _adapts(estimator) -> bool:
-    """Tell whether unlabelled target rows have a say in a candidate."""
-    steps = (
-        [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
-    )
-    ours = (step for step in steps if isinstance(step, TransferEstimator))
-    return any(get_tags(step).transfer_tags.unlabelled_target for step in ours)
-
-
-def _refusal(estimator, tables: Tables) -> str | None:
-    """Return why a candidate cannot take the tables, or None."""
-    if tables.sparse and not get_tags(estimator).input_tags.sparse:
-        return "it takes no sparse rows"
-    if tables.missing and not takes_missing_values(estimator):
-        return "it takes no missing values"
-    needs = get_tags(_last(estimator)).transfer_tags.target_labels == "required"
-    if needs and not tables.n_labelled and not tables.without_target:
-        return "it needs labelled target rows"
-    return None
-
-
-def _seeded(estimator, random):
-    """Return an estimator whose seeds that are None are drawn."""
-    parameters = estimator.get_params(deep=True)
-    seeds = {
-        name: random.randint(_MAX_SEED)
-        for name in sorted(parameters)
-        if name.split("__")[-1] == "random_state" and parameters[name] is None
-    }
-    return estimator.set_params(**seeds)
-
-
-def _fit_one(estimator, X, y, codes) -> _Fit:
-    """Fit a candidate; without codes of domains, all rows are of the source and there is no other.
-
-    An error is returned, since other candidates may do without it.
-    """
-    steps = estimator.steps if isinstance(estimator, Pipeline) else [(None, estimator)]
-    options = {}
-    if codes is not None:
-        options = {
-            "sample_domain" if name is None else f"{name}__sample_domain": codes
-            for name, step in steps
-            if isinstance(step, TransferEstimator)
-        }
-    start = time.perf_counter()
-    error = None
-    try:
-        # Under metadata routing each step would have to ask for the codes.
-        with warnings.catch_warnings(), config_context(enable_metadata_routing=False):
-            warnings.simplefilter("ignore", NoTargetWarning)  # the ensemble has said so
-            estimator.fit(X, y, **options)
-    except Exception as caught:
-        error = caught
-    return _Fit(estimator, time.perf_counter() - start, error)
-
-
 class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
     """Let several adaptations vote: where to begin, with or without labels in the target.
 
@@ -494,6 +423,9 @@ class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
 
     Attributes
     ----------
+    sharpness_ : ndarray of shape (n_candidates,)
+        The exponents of the candidates' probabilities, which make all equally sure of themselves;
+        1 where nothing is changed.
     classes_ : ndarray of shape (n_classes,)
         The classes.
 
@@ -526,6 +458,12 @@ class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
     believed as far as they agree among themselves: with a the mean probability that they give to
     the class that they predict together, and c = 1 / n_classes, a share (a - c) / (1 - c) of the
     weight is given to all candidates alike, and the rest to those that don't adapt.
+
+    *Confidence.* A candidate that is sure of itself would outvote several that are not, and far
+    from its training rows a linear model is sure of anything. So each candidate's probabilities are
+    raised to a power of its own, by which the mean probability of the class that it predicts, over
+    the unlabelled target rows, is the same for all: the mean over the candidates. Both this and
+    the last paragraph hold for ``weights="auto"``.
 
     *Agreement* is the probability of the predicted class: the share of the vote that it has. Its
     mean over rows is an estimate of the accuracy that needs no labels. It is mostly too high, the
@@ -572,6 +510,16 @@ class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
             predicted = np.searchsorted(self.classes_, model.predict(X))
             shares[np.arange(len(shares)), predicted] = 1
         return shares
+
+    def _comparable(self, opinions, new):
+        self.sharpness_ = np.ones(len(opinions))
+        if isinstance(self.weights, str) and self.weights == "auto" and new.any():
+            self.sharpness_ = equal_confidence(opinions[:, new])
+        return np.array([sharpened(*pair) for pair in zip(opinions, self.sharpness_)])
+
+    def _voting_opinions(self, X):
+        for opinion, exponent in zip(super()._voting_opinions(X), self.sharpness_):
+            yield sharpened(opinion, exponent)
 
     def _agreements(self, opinions, weights):
         winners = np.tensordot(weights, opinions, 1).argmax(axis=1)

@@ -98,18 +98,46 @@ def test_given_weights():
     assert_allclose(model.weights_, [0.25, 0, 0.75])
 
 
-def test_weights_by_the_adaptations_agreement():
+def slowly_sharpened(models, classes, X):
+    """Raise probabilities to the powers that make all models equally sure, found by trying."""
+    opinions = [slow_vote([model], [1], classes, X) for model in models]
+    goal = np.mean([opinion.max(axis=1).mean() for opinion in opinions])
+    found = []
+    for opinion in opinions:
+        powers = [np.maximum(opinion, 1e-6) ** e for e in np.geomspace(0.05, 20, 2000)]
+        powers = [power / power.sum(axis=1, keepdims=True) for power in powers]
+        found.append(min(powers, key=lambda power: abs(power.max(axis=1).mean() - goal)))
+    return np.array(found)
+
+
+def test_weights_by_confidence_and_the_adaptations_agreement():
     Xs, ys, Xt, _ = shifted()
     model = TransferEnsemble(CANDIDATES).fit(Xs, ys, Xt)
     alone = [clone(estimator).fit(Xs, ys, Xt) for _, estimator in CANDIDATES]
-    of_two = slow_vote(alone[1:], [0.5, 0.5], [0, 1, 2], Xt)
-    agreement = np.mean([max(row) for row in of_two])
+    opinions = slowly_sharpened(alone, [0, 1, 2], Xt)
+    agreement = np.mean([max(row) for row in (opinions[1] + opinions[2]) / 2])
     trust = (agreement - 1 / 3) / (1 - 1 / 3)
-    assert 0.2 < trust < 0.98  # something to tell
+    assert 0.2 < trust < 0.98 and np.ptp(model.sharpness_) > 0.3  # something to tell
     weights = [trust / 3 + 1 - trust, trust / 3, trust / 3]
-    assert_allclose(model.weights_, weights)
-    expected = slow_vote(alone, weights, [0, 1, 2], Xt)
-    assert_allclose(model.predict_proba(Xt), expected, atol=1e-12)
+    assert_allclose(model.weights_, weights, atol=1e-3)
+    expected = sum(weight * opinion for weight, opinion in zip(weights, opinions))
+    assert_allclose(model.predict_proba(Xt), expected, atol=0.005)
+
+
+def test_confidence_is_that_of_rows_without_labels():
+    """Trees are certain of the rows that they were grown on."""
+    Xs, ys, Xt, yt = shifted()
+    labels = some(yt, 60)
+    candidates = [("source", SourceOnly()), ("trees", Pooled(DecisionTreeClassifier(max_depth=5)))]
+    model = TransferEnsemble(candidates, random_state=0).fit(Xs, ys, Xt, labels)
+    confidence = [
+        (power / power.sum(axis=1, keepdims=True)).max(axis=1).mean()
+        for each, exponent in zip(model.estimators_, model.sharpness_)
+        for power in [np.maximum(each.predict_proba(Xt[60:]), 1e-6) ** exponent]
+    ]
+    assert confidence[0] == pytest.approx(confidence[1], abs=1e-4)
+    model.fit(Xs, ys, Xt, yt)
+    assert_array_equal(model.sharpness_, [1, 1])
 
 
 def test_with_labels_or_without_a_source_all_count_alike():
@@ -125,7 +153,14 @@ def test_the_portfolios_vote_is_that_of_its_candidates():
     for labels in (None, some(yt, 60)):
         model = TransferEnsemble(random_state=0).fit(Xs, ys, Xt, labels)
         assert len(model.estimators_) > 9
-        expected = slow_vote(model.estimators_, model.weights_, [0, 1, 2], Xt[:20])
+        opinions = [
+            np.maximum(slow_vote([each], [1], [0, 1, 2], Xt[:20]), 1e-6) ** exponent
+            for each, exponent in zip(model.estimators_, model.sharpness_)
+        ]
+        expected = sum(
+            weight * opinion / opinion.sum(axis=1, keepdims=True)
+            for weight, opinion in zip(model.weights_, opinions)
+        )
         assert_allclose(model.predict_proba(Xt[:20]), expected, atol=1e-9)
         assert model.weights_.sum() == pytest.approx(1)
         adapts = np.array([not name.startswith("source") for name in model.candidates_["name"]])
@@ -158,7 +193,7 @@ def test_a_candidate_that_lacks_a_class():
     Xs, ys, Xt, yt = shifted()
     labels = np.where((yt != 1) & (np.arange(len(yt)) < 30), yt, np.nan)
     candidates = [("pooled", Pooled()), ("target", TargetOnly())]
-    model = TransferEnsemble(candidates).fit(Xs, ys, Xt, labels)
+    model = TransferEnsemble(candidates, weights="equal").fit(Xs, ys, Xt, labels)
     assert_array_equal(model.estimators_[1].classes_, [0, 2])
     assert_array_equal(model.classes_, [0, 1, 2])
     proba = model.predict_proba(Xt)
@@ -330,7 +365,8 @@ def test_several_sources_are_told_apart():
     second = 10 * Xs + 50
     X, y, domain = stack([Xs, second], [ys, ys], Xt)
     candidates = [("own units", PerDomain())]
-    found = TransferEnsemble(candidates).fit(X, y, sample_domain=domain).predict_proba(Xt)
+    model = TransferEnsemble(candidates, weights="equal").fit(X, y, sample_domain=domain)
+    found = model.predict_proba(Xt)
     expected = PerDomain().fit(X, y, sample_domain=domain).predict_proba(Xt)
     assert_array_equal(found, expected)
     model = TransferEnsemble(random_state=0).fit(X, y, sample_domain=domain)
@@ -367,7 +403,8 @@ def test_other_class_shares_do_no_harm():
 
 def test_given_candidates_see_all_rows_as_they_are():
     Xs, ys, Xt, _ = other_shares(0)
-    found = TransferEnsemble([("coral", CORAL())]).fit(Xs, ys, Xt).predict_proba(Xt)
+    model = TransferEnsemble([("coral", CORAL())], weights="equal").fit(Xs, ys, Xt)
+    found = model.predict_proba(Xt)
     assert_array_equal(found, CORAL().fit(Xs, ys, Xt).predict_proba(Xt))
 
 
@@ -553,7 +590,7 @@ def test_pipelines_are_candidates_whatever_the_routing():
     expected = clone(pipeline).fit(X, y, **steps).predict_proba(Xt)
     for routing in (False, True):
         with sklearn.config_context(enable_metadata_routing=routing):
-            model = TransferEnsemble([("it", pipeline)]).fit(Xs, ys, Xt)
+            model = TransferEnsemble([("it", pipeline)], weights="equal").fit(Xs, ys, Xt)
         assert_array_equal(model.predict_proba(Xt), expected)
 
 

@@ -22,7 +22,7 @@ FLOORS = [
     {"_delegation", "_mappers", "kernels", "discrepancy"},
     {"deep"},
     {"instances", "mapping", "network", "adversarial"},
-    {"_portfolio"},
+    {"_portfolio", "_candidates"},
     {"ensemble"},
     {"model_selection", "inspection", "utils"},
 ]
