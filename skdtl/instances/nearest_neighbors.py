@@ -27,6 +27,8 @@ __all__ = [
 # What n_neighbors="cv" tries, up to half of the source rows, on this many rows of each domain.
 CANDIDATES = (1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 135, 200, 300)
 N_JUDGES = 1000
+# Numbers whose ratio has a mean over the source below this are left out; the true mean is 1.
+LEAST_MEAN = 0.5
 BATCH = 250  # rows whose distances to all others are there at once
 
 
@@ -89,6 +91,13 @@ def cross_validated_neighbors(Xs, Xt) -> int:
     The largest number is taken whose error is above the least by no more than one standard error
     of the difference.
 
+    Where the domains hardly overlap this error has no lower bound: next to no source row has
+    target rows in its ball, which costs nothing, while the ratio at the target rows grows as their
+    balls take in more of the target than of the source. But then the ratio has not the mean of 1
+    over the source that a density ratio has. Numbers with a mean below 1/2, whose balls have lost
+    more than half of the target, are not considered; where all are like that, the largest is
+    taken, whose balls reach furthest.
+
     Parameters
     ----------
     Xs, Xt : ndarray or CSR array of shapes (n_s, n_features) and (n_t, n_features)
@@ -107,7 +116,10 @@ def cross_validated_neighbors(Xs, Xt) -> int:
     at_target = neighbor_ratio(Xt[judge_t], Xs, Xt, candidates, own_target=judge_t)
     squares = at_source**2 / 2
     errors = squares.mean(axis=1) - at_target.mean(axis=1)
-    errors[~at_source.any(axis=1)] = np.inf
+    covered = at_source.mean(axis=1) >= LEAST_MEAN
+    if not covered.any():
+        return candidates[-1]
+    errors[~covered] = np.inf
     best = int(np.argmin(errors))
     variances = np.var(squares - squares[best], axis=1) / len(judge_s)
     variances += np.var(at_target - at_target[best], axis=1) / len(judge_t)
