@@ -22,7 +22,7 @@ from .adversarial import (
     LabelEfficientTransfer as LabelEfficientTransfer,
     SimultaneousTransfer as SimultaneousTransfer,
 )
-from .base import NoTargetWarning as NoTargetWarning
+from .base import LowOverlapWarning as LowOverlapWarning, NoTargetWarning as NoTargetWarning
 from .baselines import Pooled as Pooled, SourceOnly as SourceOnly, TargetOnly as TargetOnly
 from .deep import (
     DeepTransferClassifier as DeepTransferClassifier,

@@ -50,6 +50,7 @@ from .domains import check_sample_domain
 __all__ = [
     "Domain",
     "DomainTransformerMixin",
+    "LowOverlapWarning",
     "NoTargetWarning",
     "TransferEstimator",
     "TransferEstimatorTags",
@@ -59,6 +60,10 @@ __all__ = [
 
 class NoTargetWarning(UserWarning):
     """No target was given, so the source is taken for the target and nothing is transferred."""
+
+
+class LowOverlapWarning(UserWarning):
+    """Weights of source rows would leave next to none of them, or of one of their classes."""
 
 
 @dataclass(frozen=True, eq=False)

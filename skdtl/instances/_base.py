@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.linear_model import LogisticRegression
 
-from .._arrays import join_rows
+from .._arrays import join_rows, positions
+from .._constraints import HasMethod, Real
 from .._delegation import DelegatingEstimator
-from ..base import Domain
+from ..base import Domain, LowOverlapWarning
+from ._effective import WORTH_TRYING, effective_rows, least_left, tempered
 
 __all__ = ["InstanceWeighter", "SourceWeightsMixin"]
+
+_FOLDS = 5
+_HARDLY = 0.1  # the share of rows left of which a warning speaks
 
 
 class SourceWeightsMixin:
@@ -35,10 +42,17 @@ class SourceWeightsMixin:
 class InstanceWeighter(SourceWeightsMixin, DelegatingEstimator):
     """Base class of methods that weigh the source rows once and then fit ``estimator``.
 
-    A subclass writes ``_source_weights(source, target)``. The weights are brought to mean 1, so
-    that the regularisation of the weighted estimator keeps its meaning; a labelled target row
-    takes part with weight 1.
+    A subclass writes ``_source_weights(source, target)``. The weights are tempered where they leave
+    too few rows, and brought to mean 1, so that the regularisation of the weighted estimator keeps
+    its meaning; a labelled target row takes part with weight 1.
     """
+
+    _params: ClassVar[dict[str, Any]] = {
+        "estimator": (None, HasMethod("fit")),
+        "min_effective_share": Real(0, 1),
+    }
+    estimator: Any
+    min_effective_share: float
 
     def _default_estimator(self):
         return LogisticRegression()
@@ -49,11 +63,81 @@ class InstanceWeighter(SourceWeightsMixin, DelegatingEstimator):
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if target is source:
-            self.source_weights_ = np.ones(len(source))
+            self.source_weights_, self.temper_ = np.ones(len(source)), 1.0
         else:
             weights = np.asarray(self._source_weights(source, target), dtype=float)
-            self.source_weights_ = weights / weights.mean()
+            weights = weights / weights.mean()
+            self.source_weights_, self.temper_ = self._with_floor(source, target, weights)
         self.estimator_ = self._fit_weighted(source, target, self.source_weights_)
+
+    def _with_floor(self, source: Domain, target: Domain, weights):
+        """Return weights of mean 1 that leave enough rows, and the exponent that made them."""
+        codes = self._codes(source)
+        found, temper = self._flattened(source, weights)
+        if temper == 1:
+            return found, temper
+        sharper, exponent = tempered(weights, 0.0, codes, least=WORTH_TRYING)
+        if exponent > temper and self._is_better(source, target, sharper, found):
+            return sharper, exponent
+        if least_left(weights, codes) < _HARDLY:
+            before, after = effective_rows(weights), effective_rows(found)
+            warnings.warn(
+                f"The domains hardly overlap: the weights of {type(self).__name__} would leave "
+                f"{before:.3g} effective rows of {len(source)}, or next to none of a class. Raised "
+                f"to the power of temper_={temper:.2g}, they leave {after:.3g}; with a power of 0 "
+                "nothing is weighted.",
+                LowOverlapWarning,
+                stacklevel=5,
+            )
+        return found, temper
+
+    def _flattened(self, source: Domain, weights):
+        """Return weights of mean 1 that leave the share asked for, and the exponent."""
+        if self.min_effective_share == 0:
+            return weights, 1.0
+        return tempered(weights, self.min_effective_share, self._codes(source))
+
+    def _codes(self, source: Domain):
+        """Return the classes of the source rows, None for numbers."""
+        return source.y if is_classifier(self) else None
+
+    def _is_better(self, source: Domain, target: Domain, weights, others) -> bool:
+        """Tell whether a fit with weights beats one with others where the target lies.
+
+        The loss on held-out source rows, importance-weighted, is to be less by more than its
+        standard error.
+        """
+        codes = self._codes(source)
+        if len(source) < 2 or (codes is not None and np.bincount(codes).min() < 2):
+            return False  # without a class in training its loss says nothing
+        # Each class is dealt out evenly, whatever order the rows come in.
+        n_folds = min(_FOLDS, len(source))
+        order = np.argsort(positions(source.X), kind="stable")
+        if codes is not None:
+            order = order[np.argsort(codes[order], kind="stable")]
+        fold = np.empty(len(source), dtype=int)
+        fold[order] = np.arange(len(source)) % n_folds
+        gain = np.empty(len(source))
+        for k in range(n_folds):
+            train, held_out = fold != k, source.take(fold == k)
+            losses = [
+                self._losses(self._fit_weighted(source.take(train), target, w[train]), held_out)
+                for w in (weights, others)
+            ]
+            gain[fold == k] = losses[1] - losses[0]
+        mean = weights @ gain / len(source)  # the weights' mean is 1
+        error = np.sqrt(np.sum((weights * (gain - mean)) ** 2)) / len(source)
+        return bool(mean > error)
+
+    def _losses(self, fitted, rows: Domain) -> np.ndarray:
+        """Return squared errors, of a classifier's probabilities or else of its predictions."""
+        X = self._prepare(rows.X)
+        if not is_classifier(self):
+            return (fitted.predict(X) - rows.y) ** 2
+        if not hasattr(fitted, "predict_proba"):
+            return (fitted.predict(X) != self._decode(rows.y)).astype(float)
+        truth = fitted.classes_ == self._decode(rows.y)[:, None]
+        return ((fitted.predict_proba(X) - truth) ** 2).sum(axis=1)
 
     def _fit_weighted(self, source: Domain, target: Domain, weights):
         """Fit ``estimator`` to the weighted source rows and the labelled target rows."""

@@ -16,7 +16,7 @@ from sklearn.utils import check_array, check_random_state, gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._arrays import join_rows, positions, rounding, spread_rows
-from .._constraints import RANDOM_STATE, HasMethod, Int, OneOf, Real, check_params
+from .._constraints import RANDOM_STATE, Int, OneOf, Real, check_params
 from .._typing import RowsLike
 from ..base import Domain, TransferTags
 from ..kernels import kernel_gamma
@@ -361,8 +361,7 @@ class KernelRatioWeighter(InstanceWeighter):
 
     _transfer_tags: ClassVar[TransferTags] = TransferTags("used", unlabelled_target=True)
     _takes_nan: ClassVar[bool] = False
-    _params: ClassVar[dict[str, Any]] = {
-        "estimator": (None, HasMethod("fit")),
+    _params: ClassVar[dict[str, Any]] = InstanceWeighter._params | {
         "gamma": (OneOf("cv"), Real(0, closed="neither")),
         "n_centers": Int(1),
         "random_state": RANDOM_STATE,

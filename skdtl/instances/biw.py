@@ -11,7 +11,7 @@ from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
 from .._arrays import rounding
-from .._constraints import HasMethod, Int, Real
+from .._constraints import Int, Real
 from .._typing import Estimator
 from ..base import Domain, TransferTags
 from ._base import InstanceWeighter
@@ -102,6 +102,10 @@ class BIW(ClassifierMixin, InstanceWeighter):
     tol : float, default=1e-2
         Iterations end where neither the feature weights nor the source weights (of mean 1) change
         by more than this on average, at least 0.
+    min_effective_share : float in [0, 1], default=0.8
+        The share of the source rows, and of each class, that is to be left: weights with a
+        smaller effective sample size are raised to a power below 1, unless rows held out of the
+        source, weighted, show that they predict better. 0: the weights as they are estimated.
 
     Attributes
     ----------
@@ -112,6 +116,9 @@ class BIW(ClassifierMixin, InstanceWeighter):
         In (0, 1]; 1 where a feature's class-conditional distributions agree.
     source_weights_ : ndarray of shape (n_s,)
         Weights of the source rows, of mean 1. They are not pickled with the model.
+    temper_ : float
+        The power, in [0, 1], to which the estimated weights were raised. 1: they stayed as they
+        were; 0: all rows count alike, as without a target.
     n_iter_ : int
         The number of iterations.
     classes_ : ndarray of shape (n_classes,)
@@ -130,6 +137,8 @@ class BIW(ClassifierMixin, InstanceWeighter):
     -----
     ConvergenceWarning
         Where `max_iter` is reached before the weights settle.
+    LowOverlapWarning
+        Where the weights as estimated leave less than a tenth of the rows, or of a class.
 
     See Also
     --------
@@ -157,11 +166,25 @@ class BIW(ClassifierMixin, InstanceWeighter):
     the weights that the labels had found were lost again. Feature weights move halfway to their
     new values in each iteration, since they can swing otherwise.
 
+    In the iterations the source weights are those that `min_effective_share` leaves without a
+    look at held-out rows, which is taken once, at the end.
+
+    Weights that vary much leave few rows: Kish's effective sample size (Σw)² / Σw², and in a class
+    also its share of the weight. Below the share of `min_effective_share` the weights are raised
+    to the largest power that reaches it (flattened importance weights [2]_); the standard error
+    of a mean then grows by no more than 1 / sqrt(.8), 12 per cent. They stay sharper, with 50
+    effective rows and 10 of each class at the least, only where the weighted loss on rows held
+    out of the source, in five folds, is below that of the flattened weights by more than a
+    standard error: what a model gains that is too simple for the whole source shows there. Weights
+    below a tenth of the mean, which no estimate tells from 0, are lifted to it before.
+
     References
     ----------
     .. [1] Wan, C., Pan, R. and Li, J. (2011). Bi-weighting domain adaptation for cross-language
        text classification. Proceedings of the 22nd International Joint Conference on Artificial
        Intelligence, 1535-1540.
+    .. [2] Sugiyama, M., Krauledat, M. and Müller, K.-R. (2007). Covariate shift adaptation by
+       importance weighted cross validation. Journal of Machine Learning Research 8, 985-1005.
 
     Examples
     --------
@@ -183,8 +206,7 @@ class BIW(ClassifierMixin, InstanceWeighter):
 
     _transfer_tags: ClassVar[TransferTags] = TransferTags("used", unlabelled_target=True)
     _takes_nan: ClassVar[bool] = False
-    _params: ClassVar[dict[str, Any]] = {
-        "estimator": (None, HasMethod("fit")),
+    _params: ClassVar[dict[str, Any]] = InstanceWeighter._params | {
         "gamma": Real(0),
         "alpha": Real(0, 1, closed="left"),
         "C": Real(0, closed="neither"),
@@ -201,6 +223,7 @@ class BIW(ClassifierMixin, InstanceWeighter):
         C: float = 1.0,
         max_iter: int = 20,
         tol: float = 1e-2,
+        min_effective_share: float = 0.8,
     ):
         self.estimator = estimator
         self.gamma = gamma
@@ -208,6 +231,7 @@ class BIW(ClassifierMixin, InstanceWeighter):
         self.C = C
         self.max_iter = max_iter
         self.tol = tol
+        self.min_effective_share = min_effective_share
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if not is_classifier(self._estimator()):
@@ -233,14 +257,15 @@ class BIW(ClassifierMixin, InstanceWeighter):
         self.feature_weights_ = np.ones(source.X.shape[1])
         for n_iter in range(1, self.max_iter + 1):
             self.n_iter_ = n_iter
-            new_weights = discriminator_ratio(
+            ratio = discriminator_ratio(
                 source.X,
                 target.X,
                 feature_weights=self.feature_weights_,
                 alpha=self.alpha,
                 C=self.C,
             )
-            new_weights /= new_weights.mean()
+            estimated = ratio / ratio.mean()
+            new_weights, _ = self._flattened(source, estimated)
             if not every_class_labelled:
                 unlabelled = ~target.labelled
                 model = self._fit_weighted(source, target, new_weights)
@@ -255,14 +280,14 @@ class BIW(ClassifierMixin, InstanceWeighter):
             )
             weights, self.feature_weights_ = new_weights, new_features
             if change <= self.tol:
-                return weights
+                return estimated
         warnings.warn(
             f"BIW's weights still changed by {change:.2g} on average in iteration {self.max_iter} "
             f"(tol={self.tol:g}): raise max_iter or tol.",
             ConvergenceWarning,
             stacklevel=4,
         )
-        return weights
+        return estimated
 
     def _posteriors(self, model, X):
         X = self._prepare(X)

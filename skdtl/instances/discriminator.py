@@ -123,6 +123,10 @@ class DiscriminatorWeighting(InstanceWeighter):
         Parallel jobs, for the folds.
     random_state : int, RandomState instance or None, default=None
         Seeds the discriminator, where it has a ``random_state``.
+    min_effective_share : float in [0, 1], default=0.8
+        The share of the source rows, and of each class, that is to be left: weights with a
+        smaller effective sample size are raised to a power below 1, unless rows held out of the
+        source, weighted, show that they predict better. 0: the weights as they are estimated.
 
     Attributes
     ----------
@@ -132,6 +136,9 @@ class DiscriminatorWeighting(InstanceWeighter):
         The discriminator, fitted to all rows; None where no target was given.
     source_weights_ : ndarray of shape (n_s,)
         Weights of the source rows, of mean 1. They are not pickled with the model.
+    temper_ : float
+        The power, in [0, 1], to which the estimated weights were raised. 1: they stayed as they
+        were; 0: all rows count alike, as without a target.
     classes_ : ndarray of shape (n_classes,)
         The classes; only with a classifier.
     n_features_in_ : int
@@ -143,6 +150,11 @@ class DiscriminatorWeighting(InstanceWeighter):
     ------
     ValueError
         Where the estimator takes no ``sample_weight``.
+
+    Warns
+    -----
+    LowOverlapWarning
+        Where the weights as estimated leave less than a tenth of the rows, or of a class.
 
     See Also
     --------
@@ -164,6 +176,15 @@ class DiscriminatorWeighting(InstanceWeighter):
     Folds do not depend on the order of the rows: sorted along a fixed direction, the rows of
     each domain are dealt out in turn.
 
+    Weights that vary much leave few rows: Kish's effective sample size (Σw)² / Σw², and in a class
+    also its share of the weight. Below the share of `min_effective_share` the weights are raised
+    to the largest power that reaches it (flattened importance weights [3]_); the standard error
+    of a mean then grows by no more than 1 / sqrt(.8), 12 per cent. They stay sharper, with 50
+    effective rows and 10 of each class at the least, only where the weighted loss on rows held
+    out of the source, in five folds, is below that of the flattened weights by more than a
+    standard error: what a model gains that is too simple for the whole source shows there. Weights
+    below a tenth of the mean, which no estimate tells from 0, are lifted to it before.
+
     References
     ----------
     .. [1] Bickel, S., Brückner, M. and Scheffer, T. (2009). Discriminative learning under
@@ -171,6 +192,8 @@ class DiscriminatorWeighting(InstanceWeighter):
     .. [2] Yamada, M., Suzuki, T., Kanamori, T., Hachiya, H. and Sugiyama, M. (2013). Relative
        density-ratio estimation for robust distribution comparison. Neural Computation 25,
        1324-1370.
+    .. [3] Sugiyama, M., Krauledat, M. and Müller, K.-R. (2007). Covariate shift adaptation by
+       importance weighted cross validation. Journal of Machine Learning Research 8, 985-1005.
 
     Examples
     --------
@@ -197,8 +220,7 @@ class DiscriminatorWeighting(InstanceWeighter):
 
     _transfer_tags: ClassVar[TransferTags] = TransferTags("used", unlabelled_target=True)
     _takes_nan: ClassVar[bool] = False
-    _params: ClassVar[dict[str, Any]] = {
-        "estimator": (None, HasMethod("fit")),
+    _params: ClassVar[dict[str, Any]] = InstanceWeighter._params | {
         "discriminator": (None, HasMethod("predict_proba")),
         "alpha": Real(0, 1, closed="left"),
         "cv": Int(2),
@@ -215,6 +237,7 @@ class DiscriminatorWeighting(InstanceWeighter):
         cv: Any = 5,
         n_jobs: int | None = None,
         random_state: Seed = None,
+        min_effective_share: float = 0.8,
     ):
         self.estimator = estimator
         self.discriminator = discriminator
@@ -222,6 +245,7 @@ class DiscriminatorWeighting(InstanceWeighter):
         self.cv = cv
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.min_effective_share = min_effective_share
 
     def _fit(self, source: Domain, target: Domain) -> None:
         self.discriminator_: Any = None

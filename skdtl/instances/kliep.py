@@ -274,6 +274,10 @@ class KLIEP(KernelRatioWeighter):
         these are fewer.
     random_state : int, RandomState instance or None, default=None
         Draws the target rows that are their centres where these are more than `n_centers`.
+    min_effective_share : float in [0, 1], default=0.8
+        The share of the source rows, and of each class, that is to be left: weights with a
+        smaller effective sample size are raised to a power below 1, unless rows held out of the
+        source, weighted, show that they predict better. 0: the weights as they are estimated.
 
     Attributes
     ----------
@@ -281,6 +285,9 @@ class KLIEP(KernelRatioWeighter):
         The fitted clone of `estimator`.
     source_weights_ : ndarray of shape (n_s,)
         Weights of the source rows, of mean 1. They are not pickled with the model.
+    temper_ : float
+        The power, in [0, 1], to which the estimated weights were raised. 1: they stayed as they
+        were; 0: all rows count alike, as without a target.
     gamma_ : float
         The value used; None after a fit without a target.
     centers_ : ndarray or CSR array of shape (n_centers_, n_features)
@@ -310,6 +317,8 @@ class KLIEP(KernelRatioWeighter):
     -----
     ConvergenceWarning
         Where the likelihood's maximum was not reached to within 1e-7.
+    LowOverlapWarning
+        Where the weights as estimated leave less than a tenth of the rows, or of a class.
 
     See Also
     --------
@@ -334,11 +343,22 @@ class KLIEP(KernelRatioWeighter):
     * Sums of exponentials are carried as logarithms: a target row far from all source rows neither
       divides by zero nor takes all of the weight.
 
+    Weights that vary much leave few rows: Kish's effective sample size (Σw)² / Σw², and in a class
+    also its share of the weight. Below the share of `min_effective_share` the weights are raised
+    to the largest power that reaches it (flattened importance weights [2]_); the standard error
+    of a mean then grows by no more than 1 / sqrt(.8), 12 per cent. They stay sharper, with 50
+    effective rows and 10 of each class at the least, only where the weighted loss on rows held
+    out of the source, in five folds, is below that of the flattened weights by more than a
+    standard error: what a model gains that is too simple for the whole source shows there. Weights
+    below a tenth of the mean, which no estimate tells from 0, are lifted to it before.
+
     References
     ----------
     .. [1] Sugiyama, M., Suzuki, T., Nakajima, S., Kashima, H., von Bünau, P. and Kawanabe, M.
        (2008). Direct importance estimation for covariate shift adaptation. Annals of the
        Institute of Statistical Mathematics 60 (4), 699-746.
+    .. [2] Sugiyama, M., Krauledat, M. and Müller, K.-R. (2007). Covariate shift adaptation by
+       importance weighted cross validation. Journal of Machine Learning Research 8, 985-1005.
 
     Examples
     --------
@@ -371,12 +391,14 @@ class KLIEP(KernelRatioWeighter):
         n_centers: int = 100,
         cv: Any = 5,
         random_state: Seed = None,
+        min_effective_share: float = 0.8,
     ):
         self.estimator = estimator
         self.gamma = gamma
         self.n_centers = n_centers
         self.cv = cv
         self.random_state = random_state
+        self.min_effective_share = min_effective_share
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if target is source:

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, gen_batches
 
 from .._arrays import join_rows, positions
-from .._constraints import RANDOM_STATE, Callable, HasMethod, Int, OneOf, Real
+from .._constraints import RANDOM_STATE, Callable, Int, OneOf, Real
 from .._typing import Estimator, RowsLike, Seed
 from ..base import Domain, TransferTags
 from ..kernels import kernel_gamma, kernel_matrix
@@ -253,6 +253,10 @@ class KMM(InstanceWeighter):
         The largest number of iterations, at least 1.
     random_state : int, RandomState instance or None, default=None
         Draws the target rows that ``gamma="cv"`` and ``gamma="median"`` look at.
+    min_effective_share : float in [0, 1], default=0.8
+        The share of the source rows, and of each class, that is to be left: weights with a
+        smaller effective sample size are raised to a power below 1, unless rows held out of the
+        source, weighted, show that they predict better. 0: the weights as they are estimated.
 
     Attributes
     ----------
@@ -260,6 +264,9 @@ class KMM(InstanceWeighter):
         The fitted clone of `estimator`.
     source_weights_ : ndarray of shape (n_s,)
         Weights of the source rows, of mean 1. They are not pickled with the model.
+    temper_ : float
+        The power, in [0, 1], to which the estimated weights were raised. 1: they stayed as they
+        were; 0: all rows count alike, as without a target.
     gamma_ : float or None
         The width used; None where the kernel has none, or no target was given.
     duality_gap_ : float
@@ -282,6 +289,8 @@ class KMM(InstanceWeighter):
     -----
     ConvergenceWarning
         Where `max_iter` is reached before `tol`.
+    LowOverlapWarning
+        Where the weights as estimated leave less than a tenth of the rows, or of a class.
 
     See Also
     --------
@@ -311,6 +320,15 @@ class KMM(InstanceWeighter):
     * The weights belong to the source rows; there is no ratio at other rows.
     * They are brought to mean 1 for the estimator, labelled target rows take part with weight 1.
 
+    Weights that vary much leave few rows: Kish's effective sample size (Σw)² / Σw², and in a class
+    also its share of the weight. Below the share of `min_effective_share` the weights are raised
+    to the largest power that reaches it (flattened importance weights [4]_); the standard error
+    of a mean then grows by no more than 1 / sqrt(.8), 12 per cent. They stay sharper, with 50
+    effective rows and 10 of each class at the least, only where the weighted loss on rows held
+    out of the source, in five folds, is below that of the flattened weights by more than a
+    standard error: what a model gains that is too simple for the whole source shows there. Weights
+    below a tenth of the mean, which no estimate tells from 0, are lifted to it before.
+
     References
     ----------
     .. [1] Huang, J., Smola, A. J., Gretton, A., Borgwardt, K. M. and Schölkopf, B. (2007).
@@ -320,6 +338,8 @@ class KMM(InstanceWeighter):
        importance estimation. Journal of Machine Learning Research 10, 1391-1445.
     .. [3] Mehrotra, S. (1992). On the implementation of a primal-dual interior point method. SIAM
        Journal on Optimization 2, 575-601.
+    .. [4] Sugiyama, M., Krauledat, M. and Müller, K.-R. (2007). Covariate shift adaptation by
+       importance weighted cross validation. Journal of Machine Learning Research 8, 985-1005.
 
     Examples
     --------
@@ -341,8 +361,7 @@ class KMM(InstanceWeighter):
 
     _transfer_tags: ClassVar[TransferTags] = TransferTags("used", unlabelled_target=True)
     _takes_nan: ClassVar[bool] = False
-    _params: ClassVar[dict[str, Any]] = {
-        "estimator": (None, HasMethod("fit")),
+    _params: ClassVar[dict[str, Any]] = InstanceWeighter._params | {
         "kernel": (OneOf("rbf", "laplacian", "linear"), Callable()),
         "gamma": (Real(0, closed="neither"), OneOf("cv", "median", "scale", "auto")),
         "B": Real(1, closed="neither"),
@@ -363,6 +382,7 @@ class KMM(InstanceWeighter):
         tol: float = 1e-4,
         max_iter: int = 100,
         random_state: Seed = None,
+        min_effective_share: float = 0.8,
     ):
         self.estimator = estimator
         self.kernel = kernel
@@ -372,6 +392,7 @@ class KMM(InstanceWeighter):
         self.tol = tol
         self.max_iter = max_iter
         self.random_state = random_state
+        self.min_effective_share = min_effective_share
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if target is source:

@@ -331,6 +331,10 @@ class ULSIF(KernelRatioWeighter):
         The largest number of basis functions, at least 1.
     random_state : int, RandomState instance or None, default=None
         Draws the target rows that are their centres where these are more than `n_centers`.
+    min_effective_share : float in [0, 1], default=0.8
+        The share of the source rows, and of each class, that is to be left: weights with a
+        smaller effective sample size are raised to a power below 1, unless rows held out of the
+        source, weighted, show that they predict better. 0: the weights as they are estimated.
 
     Attributes
     ----------
@@ -338,6 +342,9 @@ class ULSIF(KernelRatioWeighter):
         The fitted clone of `estimator`.
     source_weights_ : ndarray of shape (n_s,)
         Weights of the source rows, of mean 1. They are not pickled with the model.
+    temper_ : float
+        The power, in [0, 1], to which the estimated weights were raised. 1: they stayed as they
+        were; 0: all rows count alike, as without a target.
     gamma_, lam_ : float
         The values used; None after a fit without a target.
     centers_ : ndarray or CSR array of shape (n_centers_, n_features)
@@ -360,6 +367,11 @@ class ULSIF(KernelRatioWeighter):
         Where the estimator takes no ``sample_weight``, where the ratio is 0 at each source row, and
         where a value is to be chosen but a domain has only one row.
 
+    Warns
+    -----
+    LowOverlapWarning
+        Where the weights as estimated leave less than a tenth of the rows, or of a class.
+
     See Also
     --------
     RULSIF : A bounded ratio, for a target that the source covers poorly.
@@ -380,10 +392,21 @@ class ULSIF(KernelRatioWeighter):
     * The candidates are relative to the median distance between up to 500 rows of each domain.
     * Memory beyond the rows is of order ``n_centers**2`` for each candidate bandwidth.
 
+    Weights that vary much leave few rows: Kish's effective sample size (Σw)² / Σw², and in a class
+    also its share of the weight. Below the share of `min_effective_share` the weights are raised
+    to the largest power that reaches it (flattened importance weights [2]_); the standard error
+    of a mean then grows by no more than 1 / sqrt(.8), 12 per cent. They stay sharper, with 50
+    effective rows and 10 of each class at the least, only where the weighted loss on rows held
+    out of the source, in five folds, is below that of the flattened weights by more than a
+    standard error: what a model gains that is too simple for the whole source shows there. Weights
+    below a tenth of the mean, which no estimate tells from 0, are lifted to it before.
+
     References
     ----------
     .. [1] Kanamori, T., Hido, S. and Sugiyama, M. (2009). A least-squares approach to direct
        importance estimation. Journal of Machine Learning Research 10, 1391-1445.
+    .. [2] Sugiyama, M., Krauledat, M. and Müller, K.-R. (2007). Covariate shift adaptation by
+       importance weighted cross validation. Journal of Machine Learning Research 8, 985-1005.
 
     Examples
     --------
@@ -421,12 +444,14 @@ class ULSIF(KernelRatioWeighter):
         lam: float | str = "cv",
         n_centers: int = 100,
         random_state: Seed = None,
+        min_effective_share: float = 0.8,
     ):
         self.estimator = estimator
         self.gamma = gamma
         self.lam = lam
         self.n_centers = n_centers
         self.random_state = random_state
+        self.min_effective_share = min_effective_share
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if target is source:
@@ -478,6 +503,10 @@ class RULSIF(ULSIF):
         The largest number of basis functions, at least 1.
     random_state : int, RandomState instance or None, default=None
         Draws the target rows that are their centres where these are more than `n_centers`.
+    min_effective_share : float in [0, 1], default=0.8
+        The share of the source rows, and of each class, that is to be left: weights with a
+        smaller effective sample size are raised to a power below 1, unless rows held out of the
+        source, weighted, show that they predict better. 0: the weights as they are estimated.
 
     Attributes
     ----------
@@ -485,6 +514,9 @@ class RULSIF(ULSIF):
         The fitted clone of `estimator`.
     source_weights_ : ndarray of shape (n_s,)
         Weights of the source rows, of mean 1. They are not pickled with the model.
+    temper_ : float
+        The power, in [0, 1], to which the estimated weights were raised. 1: they stayed as they
+        were; 0: all rows count alike, as without a target.
     gamma_, lam_ : float
         The values used; None after a fit without a target.
     centers_ : ndarray or CSR array of shape (n_centers_, n_features)
@@ -507,6 +539,11 @@ class RULSIF(ULSIF):
         Where the estimator takes no ``sample_weight``, where the ratio is 0 at each source row, and
         where a value is to be chosen but a domain has only one row.
 
+    Warns
+    -----
+    LowOverlapWarning
+        Where the weights as estimated leave less than a tenth of the rows, or of a class.
+
     See Also
     --------
     ULSIF : The plain ratio, the case of ``alpha=0``.
@@ -523,6 +560,15 @@ class RULSIF(ULSIF):
     * The paper chooses bandwidth and regularisation by k-fold cross-validation; here the
       leave-one-out loss of `ULSIF` does it, with the target's rows in both terms.
 
+    Weights that vary much leave few rows: Kish's effective sample size (Σw)² / Σw², and in a class
+    also its share of the weight. Below the share of `min_effective_share` the weights are raised
+    to the largest power that reaches it (flattened importance weights [3]_); the standard error
+    of a mean then grows by no more than 1 / sqrt(.8), 12 per cent. They stay sharper, with 50
+    effective rows and 10 of each class at the least, only where the weighted loss on rows held
+    out of the source, in five folds, is below that of the flattened weights by more than a
+    standard error: what a model gains that is too simple for the whole source shows there. Weights
+    below a tenth of the mean, which no estimate tells from 0, are lifted to it before.
+
     References
     ----------
     .. [1] Yamada, M., Suzuki, T., Kanamori, T., Hachiya, H. and Sugiyama, M. (2011). Relative
@@ -531,6 +577,8 @@ class RULSIF(ULSIF):
     .. [2] Yamada, M., Suzuki, T., Kanamori, T., Hachiya, H. and Sugiyama, M. (2013). Relative
        density-ratio estimation for robust distribution comparison. Neural Computation 25 (5),
        1324-1370.
+    .. [3] Sugiyama, M., Krauledat, M. and Müller, K.-R. (2007). Covariate shift adaptation by
+       importance weighted cross validation. Journal of Machine Learning Research 8, 985-1005.
 
     Examples
     --------
@@ -559,9 +607,15 @@ class RULSIF(ULSIF):
         lam: float | str = "cv",
         n_centers: int = 100,
         random_state: Seed = None,
+        min_effective_share: float = 0.8,
     ):
         super().__init__(
-            estimator, gamma=gamma, lam=lam, n_centers=n_centers, random_state=random_state
+            estimator,
+            gamma=gamma,
+            lam=lam,
+            n_centers=n_centers,
+            random_state=random_state,
+            min_effective_share=min_effective_share,
         )
         self.alpha = alpha
 

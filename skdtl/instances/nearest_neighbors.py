@@ -11,7 +11,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.extmath import row_norms
 
 from .._arrays import positions
-from .._constraints import HasMethod, Int, OneOf
+from .._constraints import Int, OneOf
 from .._typing import Estimator, RowsLike
 from ..base import Domain, TransferTags
 from ._base import InstanceWeighter
@@ -207,6 +207,10 @@ class NearestNeighborWeighting(InstanceWeighter):
         The number of source rows in each ball, at least 1 and below n_s. The larger, the smoother
         the ratio. "cv" chooses, of 14 numbers from 1 to 300 and up to n_s / 2, by the squared
         error of the leave-one-out ratio.
+    min_effective_share : float in [0, 1], default=0.8
+        The share of the source rows, and of each class, that is to be left: weights with a
+        smaller effective sample size are raised to a power below 1, unless rows held out of the
+        source, weighted, show that they predict better. 0: the weights as they are estimated.
 
     Attributes
     ----------
@@ -216,6 +220,9 @@ class NearestNeighborWeighting(InstanceWeighter):
         The number of neighbours used; None where no target was given.
     source_weights_ : ndarray of shape (n_s,)
         Weights of the source rows, of mean 1. They are not pickled with the model.
+    temper_ : float
+        The power, in [0, 1], to which the estimated weights were raised. 1: they stayed as they
+        were; 0: all rows count alike, as without a target.
     rows_ : tuple of (ndarray, ndarray), or None
         The source and the target rows, which `density_ratio` counts. They are not pickled with
         the model, which then has no density ratio any more. None where no target was given.
@@ -231,6 +238,11 @@ class NearestNeighborWeighting(InstanceWeighter):
     ValueError
         Where the estimator takes no ``sample_weight``, no target row lies in any ball, or a source
         row has not `n_neighbors` neighbours.
+
+    Warns
+    -----
+    LowOverlapWarning
+        Where the weights as estimated leave less than a tenth of the rows, or of a class.
 
     See Also
     --------
@@ -255,6 +267,15 @@ class NearestNeighborWeighting(InstanceWeighter):
     the difference above the best; with known ratios of one to ten features that was closer to the
     truth than the best itself where they differed much, and hardly worse elsewhere.
 
+    Weights that vary much leave few rows: Kish's effective sample size (Σw)² / Σw², and in a class
+    also its share of the weight. Below the share of `min_effective_share` the weights are raised
+    to the largest power that reaches it (flattened importance weights [4]_); the standard error
+    of a mean then grows by no more than 1 / sqrt(.8), 12 per cent. They stay sharper, with 50
+    effective rows and 10 of each class at the least, only where the weighted loss on rows held
+    out of the source, in five folds, is below that of the flattened weights by more than a
+    standard error: what a model gains that is too simple for the whole source shows there. Weights
+    below a tenth of the mean, which no estimate tells from 0, are lifted to it before.
+
     References
     ----------
     .. [1] Lima, M., Cunha, C. E., Oyaizu, H., Frieman, J., Lin, H. and Sheldon, E. S. (2008).
@@ -265,6 +286,8 @@ class NearestNeighborWeighting(InstanceWeighter):
     .. [3] Kremer, J., Gieseke, F., Pedersen, K. S. and Igel, C. (2015). Nearest neighbor density
        ratio estimation for large-scale applications in astronomy. Astronomy and Computing 12,
        67-72.
+    .. [4] Sugiyama, M., Krauledat, M. and Müller, K.-R. (2007). Covariate shift adaptation by
+       importance weighted cross validation. Journal of Machine Learning Research 8, 985-1005.
 
     Examples
     --------
@@ -287,14 +310,20 @@ class NearestNeighborWeighting(InstanceWeighter):
     _transfer_tags: ClassVar[TransferTags] = TransferTags("used", unlabelled_target=True)
     _takes_nan: ClassVar[bool] = False
     _unpickled: ClassVar[tuple[str, ...]] = (*InstanceWeighter._unpickled, "rows_")
-    _params: ClassVar[dict[str, Any]] = {
-        "estimator": (None, HasMethod("fit")),
+    _params: ClassVar[dict[str, Any]] = InstanceWeighter._params | {
         "n_neighbors": (Int(1), OneOf("cv")),
     }
 
-    def __init__(self, estimator: Estimator = None, *, n_neighbors: int | str = "cv"):
+    def __init__(
+        self,
+        estimator: Estimator = None,
+        *,
+        n_neighbors: int | str = "cv",
+        min_effective_share: float = 0.8,
+    ):
         self.estimator = estimator
         self.n_neighbors = n_neighbors
+        self.min_effective_share = min_effective_share
 
     def _fit(self, source: Domain, target: Domain) -> None:
         self.n_neighbors_: int | None = None

@@ -224,7 +224,7 @@ def test_parameters_and_rows_are_checked(weights):
 @every_class
 def test_the_estimator_is_its_function_and_a_weighted_fit(cls):
     Xs, ys, Xt, yt = curved(0, n=150)
-    model = cls(random_state=0).fit(Xs, ys, Xt)
+    model = cls(random_state=0, min_effective_share=0).fit(Xs, ys, Xt)
     ratio = FUNCTIONS[cls.__name__.lower()](Xs, Xt, random_state=0)
     np.testing.assert_allclose(model.source_weights_, ratio / ratio.mean())
     np.testing.assert_allclose(model.density_ratio(Xs), ratio)
@@ -232,7 +232,7 @@ def test_the_estimator_is_its_function_and_a_weighted_fit(cls):
     np.testing.assert_allclose(model.estimator_.coef_, plain.coef_)
     # Labelled target rows take part with weight 1, and the ratio is that of all target rows.
     some = np.where(np.arange(150) < 60, yt, -1)
-    labelled = cls(random_state=0).fit(Xs, ys, Xt, some)
+    labelled = cls(random_state=0, min_effective_share=0).fit(Xs, ys, Xt, some)
     np.testing.assert_array_equal(labelled.source_weights_, model.source_weights_)
     plain = LogisticRegression().fit(
         np.concatenate([Xs, Xt[:60]]),
