@@ -54,6 +54,7 @@ OTHER = {
     "lam": 20.0,
     "margin": 1.0,
     "max_iter": 1,
+    "min_effective_share": 0,
     "min_features": 1.0,
     "mu": 0.1,
     "n_basis": 5,
