@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._arrays import join_rows
 from .._constraints import HasMethod
 from .._delegation import takes_missing_values
-from .._mappers import Mapper
+from .._mappers import ESTIMATOR, Mapper
+from .._parameters import parameter
 from .._typing import Estimator, LabelsLike, RowsLike
 from ..base import Domain, TransferTags
 from ..domains import check_sample_domain
@@ -48,30 +49,11 @@ class PerDomain(Mapper):
     the data show this (see Notes), but they need not show it. Nor use it where a column's mean is
     the signal: the target's patients *are* older.
 
-    Parameters
-    ----------
-    transformer : transformer object, default=None
-        A clone is fitted to each domain, without labels. None means
-        :class:`~sklearn.preprocessing.StandardScaler`. Columns must mean the same in all domains
-        afterwards: scalers, imputers and quantiles are fine, principal components are not.
-    estimator : estimator object, "passthrough" or None, default=None
-        Classifier or regressor that is trained on the transformed rows. None means
-        :class:`~sklearn.linear_model.LogisticRegression`. With "passthrough" PerDomain is a
-        transformer only and needs no labels.
-
     Attributes
     ----------
     transformers_ : dict of int to transformer object
         The fitted clone of each source, by its code (1 where there is one source), and of the
         target, by -1.
-    estimator_ : estimator object
-        The fitted clone of `estimator`; not with "passthrough".
-    classes_ : ndarray of shape (n_classes,)
-        The classes; only for a classifier.
-    n_features_in_ : int
-        The number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The columns' names; only where the rows came as DataFrames.
 
     Raises
     ------
@@ -146,16 +128,21 @@ class PerDomain(Mapper):
     PerDomain  0.93
     """
 
-    _transfer_tags: ClassVar[TransferTags] = TransferTags(multi_source=True)
-    _params: ClassVar[dict[str, Any]] = {
-        **Mapper._params,
-        "transformer": (None, HasMethod("transform")),
-    }
-    _takes_nan: ClassVar[bool] = True
+    transformer: Estimator = parameter(
+        default=None,
+        legal=(None, HasMethod("transform")),
+        type="transformer object",
+        text="""
+        A clone is fitted to each domain, without labels. None means
+        :class:`~sklearn.preprocessing.StandardScaler`. Columns must mean the same in all domains
+        afterwards: scalers, imputers and quantiles are fine, principal components are not.
+        """,
+        kw_only=False,
+    )
+    estimator: Estimator = parameter(default=None, legal=ESTIMATOR)
 
-    def __init__(self, transformer: Estimator = None, *, estimator: Estimator = None):
-        self.transformer = transformer
-        self.estimator = estimator
+    _transfer_tags: ClassVar[TransferTags] = TransferTags(multi_source=True)
+    _takes_nan: ClassVar[bool] = True
 
     def _transformer(self):
         return StandardScaler() if self.transformer is None else self.transformer
