@@ -32,6 +32,7 @@ from skdtl.inspection._projection import joint_projection
 from skdtl.instances._density_ratio import column_moments
 from skdtl.instances.biw import feature_agreement
 from skdtl.instances.mtlf import MTLF
+from skdtl.mapping._affine import row_mean
 from skdtl.mapping._feature_space import FeatureSpace, KernelSpace, linear_transfer_components
 from skdtl.mapping._principal_axes import principal_axes
 from skdtl.mapping.sstca import neighbour_laplacian
@@ -284,6 +285,12 @@ def test_columns_that_do_not_vary_have_no_variance(sparse, dtype):
     moved[:, 1] += 1e-3
     found = feature_agreement(kind(sparse)(X), source, weights, kind(sparse)(moved), target)
     assert found[1] < 1e-100
+
+
+@pytest.mark.parametrize("sparse", SPARSE)
+def test_means_of_single_precision_have_the_digits_of_double(sparse):
+    X = np.full((100_001, 2), 0.1, dtype="f4")
+    assert_allclose(row_mean(kind(sparse)(X)), X[0].astype("f8"), rtol=1e-12)
 
 
 def test_a_metric_needs_a_unit():

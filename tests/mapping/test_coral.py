@@ -80,6 +80,15 @@ def test_without_lam_both_moments_agree():
 # --- more features than rows ------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("d, in_a_basis", [(20, False), (35, False), (40, False), (41, True)])
+def test_a_basis_where_there_are_more_features_than_rows_in_both_domains(d, in_a_basis):
+    rng = np.random.default_rng(0)
+    Xs, Xt = rng.normal(size=(20, d)), rng.normal(size=(20, d))
+    model = CORAL(estimator="passthrough").fit(Xs, None, Xt)
+    assert (model.basis_ is not None) == in_a_basis
+    assert model.recoloring_.shape == ((40, 40) if in_a_basis else (d, d))
+
+
 @pytest.mark.parametrize("lam", [0.0, 0.01, 2.0])
 def test_many_features_give_the_same_as_the_large_matrices(lam):
     Xs, Xt = low_rank(9, 40, 9, 0), low_rank(12, 40, 12, 1)

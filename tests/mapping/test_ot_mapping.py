@@ -266,7 +266,29 @@ def test_an_infinite_weight_of_the_entropy_leads_to_the_mean():
     assert_allclose(moved, np.tile(Xt.mean(axis=0), (len(Xs), 1)), atol=1e-4)
 
 
+@pytest.mark.parametrize("reg_e, tol", [(0.05, 1e-4), (1e-3, 1e-2)])
+def test_iterations_are_counted_and_may_be_continued(reg_e, tol):
+    cost = np.random.default_rng(0).uniform(size=(30, 20))
+    for max_iter in (1, 5, 11):
+        plan = transport_plan(cost, reg_e, max_iter=max_iter)
+        assert plan.n_iter == max_iter
+        assert f"did not converge in {max_iter} iterations" in plan.trouble
+    plan = transport_plan(cost, reg_e, max_iter=5000, tol=tol)
+    assert plan.trouble is None and 11 < plan.n_iter < 5000
+    again = transport_plan(cost, reg_e, start=plan, tol=tol)
+    assert again.trouble is None and again.n_iter < plan.n_iter / 5
+    assert_allclose(again.coupling, plan.coupling, atol=tol / 20)
+
+
 # --- labelled target rows ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("norm", ["median", "max", None])
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_a_known_class_forbids_others_in_any_unit(norm, scale):
+    Xs, ys, Xt, yt = two_domains(30, 24, seed=1)
+    model = OTMapping(reg_e=0.0, norm=norm).fit(scale * Xs, ys, scale * Xt, yt)
+    assert model.coupling_[ys[:, None] != yt].sum() < 1e-12
 
 
 @pytest.mark.parametrize("reg_e", [0.0, 0.1])
