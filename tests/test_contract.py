@@ -74,26 +74,22 @@ def fit(estimator, seed=0, **options):
 # -- scikit-learn's own checks --------------------------------------------------------------------
 
 
-def for_checks() -> list:
-    found = []
-    for estimator in instances():
-        if is_deep(estimator):
-            # The checks ask for accuracy on a few dozen rows: more epochs than the fast setting.
-            estimator = make(
-                type(estimator), max_epochs=40, hidden_layer_sizes=(16,), batch_size=64, lr=0.02
-            )
-        found.append(estimator)
-    return found
+# Networks need more epochs for those checks that ask for accuracy on a few dozen rows.
+ASK_FOR_ACCURACY = {"check_classifiers_train", "check_regressors_train"}
 
 
 @pytest.mark.filterwarnings("ignore::skdtl.NoTargetWarning")
 @parametrize_with_checks(
-    for_checks(),
+    instances(),
     expected_failed_checks=lambda estimator: {
         "check_fit_score_takes_y": "the second argument is the source's labels, named ys",
     },
 )
 def test_sklearn_check(estimator, check):
+    if is_deep(estimator):
+        estimator.set_params(batch_size=64)
+        if check.func.__name__ in ASK_FOR_ACCURACY:
+            estimator.set_params(max_epochs=40, hidden_layer_sizes=(16,), lr=0.02)
     check(estimator)
 
 

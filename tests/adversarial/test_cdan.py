@@ -405,7 +405,7 @@ def test_rotated_digits():
     gains = []
     for seed in range(2):
         Xs, ys, Xt, yt = rotated_digits(seed)
-        options = {"max_epochs": 80, "batch_size": 64, "random_state": seed}
+        options = {"max_epochs": 55, "batch_size": 64, "random_state": seed}
         plain = DeepTransferClassifier(optimizer="sgd", lr=0.01, lr_schedule="decay", **options)
         source_only = plain.fit(Xs, ys, Xt).score(Xt, yt)
         gains.append(CDAN(**options).fit(Xs, ys, Xt).score(Xt, yt) - source_only)

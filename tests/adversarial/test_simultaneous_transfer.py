@@ -365,35 +365,46 @@ def some_labels(yt, seed, classes, n=3):
     return chosen
 
 
-def test_each_part_helps_on_rotated_digits_and_both_do_most():
-    accuracy = {}
+@pytest.fixture(scope="module")
+def turned_digits():
+    """Return, for two seeds, models by name, and the target with half of its classes known."""
+    found = []
     for seed in range(2):
         Xs, ys, Xt, yt = rotated_digits(seed)
         labels = some_labels(yt, seed, range(5))
-        unknown = labels < 0
-        for lam, nu in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)):
-            model = SimultaneousTransfer(lam, nu=nu, random_state=seed, **FAST)
-            score = model.fit(Xs, ys, Xt, labels).score(Xt[unknown], yt[unknown])
-            accuracy.setdefault((lam, nu), []).append(score)
-    none, confused, soft, both = (np.mean(scores) for scores in accuracy.values())
+        options = {"random_state": seed, **FAST}
+        models = {
+            name: SimultaneousTransfer(lam, nu=nu, pretrain_epochs=15, **options)
+            for name, lam, nu in (
+                ("none", 0, 0),
+                ("confused", 1, 0),
+                ("soft", 0, 1),
+                ("both", 1, 1),
+            )
+        }
+        # The same weight, the same temperature, but each class like itself alone.
+        hard = [DomainConfusion(), SoftLabels(soft_labels=np.eye(10))]
+        models["hard"] = DeepTransferClassifier(hard, **options)
+        found.append(({k: m.fit(Xs, ys, Xt, labels) for k, m in models.items()}, Xt, yt, labels))
+    return found
+
+
+def mean_accuracies(turned_digits, rows):
+    """Return each model's mean accuracy on some rows of the target."""
+    scores = [
+        [model.score(Xt[rows(yt, labels)], yt[rows(yt, labels)]) for model in models.values()]
+        for models, Xt, yt, labels in turned_digits
+    ]
+    return np.mean(scores, axis=0)
+
+
+def test_each_part_helps_on_rotated_digits_and_both_do_most(turned_digits):
+    accuracy = mean_accuracies(turned_digits, lambda yt, labels: labels < 0)
+    none, confused, soft, both, _ = accuracy
     assert confused > none + 0.02 and soft > none + 0.04
     assert both > max(confused, soft) + 0.02
 
 
-def test_soft_labels_help_classes_without_any_target_label_more_than_hard_ones():
-    accuracy = []
-    for seed in range(2):
-        Xs, ys, Xt, yt = rotated_digits(seed)
-        labels = some_labels(yt, seed, range(5))
-        method = SimultaneousTransfer(pretrain_epochs=15, random_state=seed, **FAST)
-        method.fit(Xs, ys, Xt, labels)
-        # The same weight, the same temperature, but each class like itself alone.
-        hard = DeepTransferClassifier(
-            [DomainConfusion(), SoftLabels(soft_labels=np.eye(10))],
-            random_state=seed,
-            **FAST,
-        ).fit(Xs, ys, Xt, labels)
-        new = yt >= 5
-        accuracy.append([model.score(Xt[new], yt[new]) for model in (method, hard)])
-    soft, hard = np.mean(accuracy, axis=0)
+def test_soft_labels_help_classes_without_any_target_label_more_than_hard_ones(turned_digits):
+    *_, soft, hard = mean_accuracies(turned_digits, lambda yt, labels: yt >= 5)
     assert soft > hard + 0.1
