@@ -56,7 +56,8 @@ from functools import partial
 from itertools import product
 
 import numpy as np
-from _harness import Benchmark, Draw, Method, Task, mean, table
+from _harness import Benchmark, Draw, Method, Task
+from _harness.tables import mean, table
 from _tasks import TASKS
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
