@@ -28,9 +28,11 @@ from skdtl import (
     DDC,
     TCA,
     FineTuning,
+    Pooled,
     SourceOnly,
     TargetOnly,
     TrAdaBoost,
+    TransferEnsemble,
 )
 from skdtl.datasets import load_digits_pair
 
@@ -43,12 +45,6 @@ N_TARGET, N_TEST, N_LABELS, N_DRAWS = 1000, 2000, 50, 3
 def linear():
     """The classifier of every method that is not a network of its own."""
     return LogisticRegression(max_iter=1000)
-
-
-def pooled(Xs, ys, Xt, yt):
-    """Train on the source and the labelled target rows as if they were one domain."""
-    known = ~np.isnan(yt)
-    return linear().fit(np.vstack([Xs, Xt[known]]), np.concatenate([ys, yt[known]]))
 
 
 def ten_components():
@@ -71,12 +67,24 @@ def fine_tuning(seed):
 # is the method itself with λ = 0.
 METHODS = [
     ("SourceOnly", "none", None, lambda data, seed: SourceOnly(linear()).fit(*data)),
+    (
+        "TransferEnsemble",
+        "none",
+        "SourceOnly",
+        lambda data, seed: TransferEnsemble(random_state=seed).fit(*data),
+    ),
     ("PCA", "none", "SourceOnly", lambda data, seed: SourceOnly(ten_components()).fit(*data)),
     ("TCA", "none", "SourceOnly", lambda data, seed: TCA(estimator=linear()).fit(*data)),
     ("TCA, rbf", "none", "SourceOnly", lambda data, seed: kernel_tca().fit(*data)),
     ("BIW", "none", "SourceOnly", lambda data, seed: BIW(linear()).fit(*data)),
     ("TargetOnly", "50", "SourceOnly", lambda data, seed: TargetOnly(linear()).fit(*data)),
-    ("pooled", "50", "SourceOnly", lambda data, seed: pooled(*data)),
+    ("Pooled", "50", "SourceOnly", lambda data, seed: Pooled(linear()).fit(*data)),
+    (
+        "TransferEnsemble",
+        "50",
+        "SourceOnly",
+        lambda data, seed: TransferEnsemble(random_state=seed).fit(*data),
+    ),
     ("TCA, rbf", "50", "SourceOnly", lambda data, seed: kernel_tca().fit(*data)),
     ("BIW", "50", "SourceOnly", lambda data, seed: BIW(linear()).fit(*data)),
     ("TrAdaBoost", "50", "SourceOnly", lambda data, seed: TrAdaBoost(linear()).fit(*data)),
@@ -89,9 +97,12 @@ METHODS = [
     ("DDC", "50", "DDC, λ = 0", lambda data, seed: DDC(random_state=seed).fit(*data)),
     ("FineTuning", "50", "DDC, λ = 0", lambda data, seed: fine_tuning(seed).fit(*data)),
 ]
-NOT_ADAPTED = {"SourceOnly", "PCA", "TargetOnly", "pooled", "DDC, λ = 0", "DANN, λ = 0"}
+NOT_ADAPTED = {"SourceOnly", "PCA", "TargetOnly", "Pooled", "DDC, λ = 0", "DANN, λ = 0"}
 
 REMARKS = """
+TransferEnsemble: without labels the adaptations that vote, standardising each collection by itself,
+    CORAL and JDA, all lose here, by 13 points and more. They contradict each other, so that most
+    of the weight stays with the classifiers that don't adapt. With labels other candidates vote.
 TCA: by default it keeps 10 linear directions of the 64 pixels. What that alone costs, PCA to 10
     components shows; the alignment wins back more than half of it. A Gaussian kernel and 30
     directions gain.
@@ -153,11 +164,11 @@ def gains(accuracy):
 
 def print_table(accuracy, seconds):
     """Print one line per method."""
-    print(f"{'method':<16}{'target labels':>14}{'accuracy':>18}{'gain':>10}{'seconds':>10}")
+    print(f"{'method':<18}{'target labels':>14}{'accuracy':>18}{'gain':>10}{'seconds':>10}")
     for (name, given, floor, _), row, gain, s in zip(METHODS, accuracy, gains(accuracy), seconds):
         shown = "" if floor is None else f"{100 * gain.mean():+.1f}"
         spread = f"{100 * row.mean():.1f} ± {100 * row.std(ddof=1):.1f} %"
-        print(f"{name:<16}{given:>14}{spread:>18}{shown:>10}{s:>10.1f}")
+        print(f"{name:<18}{given:>14}{spread:>18}{shown:>10}{s:>10.1f}")
 
 
 def picture(data, accuracy, path):
