@@ -165,6 +165,11 @@ def kernel_gamma(X, kernel: str = "rbf", gamma: float | str = "scale") -> float:
 
 def _variance(parts) -> float:
     """Return the variance of all entries of all parts; 0 where it is rounding error."""
+    # A sparse array sums in its own precision, whatever it is asked for.
+    parts = [
+        part.astype(np.float64, copy=False) if scipy.sparse.issparse(part) else part
+        for part in parts
+    ]
     sizes = np.array([part.shape[0] for part in parts], dtype=float)
     n_terms = int(sizes.sum()) + parts[0].shape[1]
     sizes /= sizes.sum()
@@ -177,7 +182,6 @@ def _variance(parts) -> float:
 
 def _variance_of(X, mean: float) -> float:
     if scipy.sparse.issparse(X):
-        X = X.astype(np.float64)
         # A difference of numbers that may be nearly equal.
         variance = float(X.multiply(X).mean() - mean**2)
         return variance if variance > rounding(sum(X.shape)) * mean**2 else 0.0

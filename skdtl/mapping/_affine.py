@@ -10,6 +10,8 @@ __all__ = ["affine", "centred_product", "row_mean"]
 
 def row_mean(X) -> np.ndarray:
     """Return the mean row in double precision."""
+    if scipy.sparse.issparse(X):
+        X = X.astype(np.float64, copy=False)  # it would sum in its own precision
     return np.asarray(X.mean(axis=0, dtype=np.float64)).ravel()
 
 
