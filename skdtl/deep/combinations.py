@@ -38,7 +38,8 @@ class _CombinationBase(DeepTransferEstimator):
         text="""
         λ, by which all alignments' weights are multiplied. "ramp" rises from 0 to 1 over the
         training (:class:`~skdtl.deep.Ramp`); a callable gives λ for the training progress p, which
-        runs from 0 to 1. With 0 the network is the one without alignments.
+        runs from 0 to 1. With 0 they are observed only, and the network is, up to rounding, the one
+        without alignments.
         """,
         kw_only=False,
     )
@@ -66,7 +67,8 @@ class DeepTransferClassifier(_CombinationBase, DeepTransferClassifierBase):
     use its class (:class:`~skdtl.DDC`, :class:`~skdtl.DANN`). Aligning presumes that the classes
     are about as frequent in the target as in the source, and that the label depends on the aligned
     features in the same way; where it does not, alignment can harm: compare with
-    ``alignments=()``. Standardise the columns first (StandardScaler in a Pipeline).
+    ``alignments=()``, with which target rows without a label take no part. Standardise the columns
+    first (StandardScaler in a Pipeline).
 
     See Also
     --------
@@ -109,7 +111,8 @@ class DeepTransferRegressor(_CombinationBase, DeepTransferRegressorBase):
     use its class (:class:`~skdtl.DDCRegressor`, :class:`~skdtl.DANNRegressor`). Aligning presumes
     that the labels are distributed in the target about as in the source, and that the label depends
     on the aligned features in the same way; where it does not, alignment can harm: compare with
-    ``alignments=()``. Standardise the columns first (StandardScaler in a Pipeline).
+    ``alignments=()``, with which target rows without a label take no part. Standardise the columns
+    first (StandardScaler in a Pipeline).
 
     See Also
     --------

@@ -242,6 +242,25 @@ def test_lambda_and_weight_multiply_the_gradient_of_a_term():
         assert model.history_[0, "size"] == pytest.approx(size, rel=1e-5)
 
 
+class Steep(Term):
+    """Has no gradient where it is."""
+
+    name = "steep"
+
+    def value(self, step):
+        return (0 * step.labelled.output).square().sum().sqrt() + 1
+
+
+def test_what_has_no_weight_has_no_gradient():
+    Xs, ys, Xt, _ = two_domains()
+    plain = small().fit(Xs, ys, Xt)
+    for model in (small(Steep(), lam=0.0), small(Steep(0.0))):
+        assert same_weights(model.fit(Xs, ys, Xt), plain)
+        assert model.history_[-1, "steep"] == 1
+    with pytest.raises(ValueError, match="diverged"):
+        small(Steep()).fit(Xs, ys, Xt)
+
+
 class Learning(Term):
     """Has a parameter, which is drawn to 3."""
 

@@ -312,6 +312,23 @@ def test_what_a_step_of_training_saw_is_not_recorded_as_of_held_out_rows():
     assert "valid_domain_loss" not in epoch
 
 
+def test_terms_keep_what_they_saw_of_the_last_step_of_training():
+    Xs, ys, Xt, _ = two_domains()
+    model = small(DomainConfusion(), MMD(), validation_fraction=0.3, max_epochs=1, batch_size=100)
+    confusion, mmd = model.fit(Xs, ys, Xt).net_.alignments_
+    for name, value in {**confusion.observed, **mmd.observed}.items():
+        assert value.item() == pytest.approx(model.history_[-1, name])
+    assert set(confusion.observed) == {"domain_confusion", "domain_loss", "domain_accuracy"}
+
+
+def test_information_is_that_of_target_rows_also_where_they_take_no_part_in_the_training():
+    Xs, ys, Xt, _ = two_domains()
+    near, far = (small(validation_fraction=0.3).fit(Xs, ys, X) for X in (Xt, 100 * Xt))
+    assert same_weights(near, far)  # without alignments nothing looks at the target
+    values = [model.history_[-1, "valid_information"] for model in (near, far)]
+    assert values[1] > values[0] + 0.3  # far rows are predicted firmly
+
+
 def test_information_counts_every_target_row_once_and_needs_no_target():
     # 15 batches of the source, of which the target's 15 rows fill 4: passes are not whole.
     Xs, ys, Xt, _ = two_domains(n_source=200, n_target=50)
