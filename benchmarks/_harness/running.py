@@ -146,8 +146,9 @@ def _measured(task, method, seed, draw):
         )
         if task.isolated and not times:
             wall, held["peak"] = time.perf_counter() - started, peak()
-            forget_peak()
         times.append(seconds)
+    if task.isolated:
+        forget_peak()
     seconds, scores = cpu(lambda: task.score(model, draw))
     figures = {} if method.figures is None else method.figures(model, draw)
     costs = {"seconds": _rounded(min(times))}
