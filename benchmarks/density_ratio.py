@@ -13,8 +13,8 @@ estimator is too simple to be right everywhere:
 500 source and 500 target rows, the error is measured on 5000 others; mean and standard deviation of
 10 seeds. "correlation" is that of the weights with the true ratio at the source rows, "rows" the
 effective sample size, (sum w)² / sum w², by that of the true ratio. CPU seconds of a whole fit, one
-thread. The weights are the papers'
-(min_effective_share=0), all else is the class's default. RULSIF estimates another, bounded ratio, on purpose.
+thread. The weights are the papers' (min_effective_share=0), all else is the class's default.
+RULSIF estimates another, bounded ratio, on purpose.
 
     make benchmark-density_ratio
 
