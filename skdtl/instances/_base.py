@@ -120,8 +120,9 @@ class InstanceWeighter(SourceWeightsMixin, DelegatingEstimator):
         gain = np.empty(len(source))
         for k in range(n_folds):
             train, held_out = fold != k, source.take(fold == k)
+            rest = source.take(train)
             losses = [
-                self._losses(self._fit_weighted(source.take(train), target, w[train]), held_out)
+                self._losses(self._fit_weighted(rest, target, w[train] / w[train].mean()), held_out)
                 for w in (weights, others)
             ]
             gain[fold == k] = losses[1] - losses[0]
