@@ -36,13 +36,13 @@ SEEN: list = []
 
 class WatchedClassifier(DecisionTreeClassifier):
     def fit(self, X, y, sample_weight=None):
-        SEEN.append(sample_weight)
+        SEEN.append((X, sample_weight))
         return super().fit(X, y, sample_weight)
 
 
 class WatchedRegressor(DecisionTreeRegressor):
     def fit(self, X, y, sample_weight=None):
-        SEEN.append(sample_weight)
+        SEEN.append((X, sample_weight))
         return super().fit(X, y, sample_weight)
 
 
@@ -58,7 +58,7 @@ def test_a_learner_is_given_weights_of_mean_1(estimator):
     SEEN.clear()
     estimator.fit(X, y, sample_domain=domain)
     assert SEEN
-    given = [weights for weights in SEEN if weights is not None]
+    given = [weights for _, weights in SEEN if weights is not None]
     for weights in given:
         if type(estimator).__name__ == "JDOT" and is_classifier(estimator):
             # A target row stands once for each class that it may have, with a weight of 1 in all.
@@ -69,6 +69,18 @@ def test_a_learner_is_given_weights_of_mean_1(estimator):
         assert_allclose(given[-1], np.concatenate([estimator.source_weights_, np.ones(35)]))
     if isinstance(estimator, BoostedEstimator) and "resample" in parameters(type(estimator)):
         assert sum(np.ptp(weights) > 1e-6 for weights in given) > 1
+
+
+@pytest.mark.filterwarnings("ignore::skdtl.NoTargetWarning")
+@pytest.mark.parametrize("estimator", WRAPPING, ids=label)
+def test_without_a_target_no_row_is_learnt_twice(estimator):
+    """Else the penalty of a learner would count half."""
+    watched = WatchedClassifier if is_classifier(estimator) else WatchedRegressor
+    estimator = clone(estimator).set_params(estimator=watched(max_depth=1, random_state=0))
+    Xs, ys, _, _ = noisy(estimator)
+    SEEN.clear()
+    estimator.fit(Xs, ys)
+    assert max(len(X) for X, _ in SEEN) == len(Xs)
 
 
 # -- learners without probabilities ---------------------------------------------------------------
@@ -87,15 +99,19 @@ def test_certain_probabilities_are_as_none(estimator):
         pytest.skip("the logarithmic loss of a wrong class depends on the least probability")
     Xs, ys, Xt, yt = noisy(estimator)
     names = np.array(["well", "ill"], dtype=object)
-    yt = np.where(np.isnan(yt), None, names[np.nan_to_num(yt).astype(int)])
-    models = [
-        clone(estimator).set_params(estimator=tree(random_state=0)).fit(Xs, names[ys], Xt, yt)
-        for tree in (DecisionTreeClassifier, Silent)
-    ]
-    assert_array_equal(models[0].predict(Xt), models[1].predict(Xt))
-    votes = isinstance(estimator, (BoostedEstimator, TransferEnsemble))
-    assert hasattr(models[1], "predict_proba") == votes
-    assert models[1].score(Xt, models[0].predict(Xt)) == 1
+    some = np.where(np.isnan(yt), None, names[np.nan_to_num(yt).astype(int)])
+    required = get_tags(estimator).transfer_tags.target_labels == "required"
+    for labels in [some] if required else [some, None]:
+        models = [
+            clone(estimator)
+            .set_params(estimator=tree(random_state=0))
+            .fit(Xs, names[ys], Xt, labels)
+            for tree in (DecisionTreeClassifier, Silent)
+        ]
+        assert_array_equal(models[0].predict(Xt), models[1].predict(Xt))
+        votes = isinstance(estimator, (BoostedEstimator, TransferEnsemble))
+        assert hasattr(models[1], "predict_proba") == votes
+        assert models[1].score(Xt, models[0].predict(Xt)) == 1
 
 
 # -- classes that some rows lack ------------------------------------------------------------------
