@@ -7,7 +7,7 @@ import pytest
 import sklearn
 from sklearn.base import ClassifierMixin, RegressorMixin
 
-from skdtl import NoTargetWarning, stack
+from skdtl import TCA, NoTargetWarning, stack
 from skdtl.base import (
     Domain,
     DomainTransformerMixin,
@@ -117,6 +117,18 @@ def test_without_source_where_the_tag_allows_it():
         PretrainedSpy().fit(None, None)
     with pytest.raises(ValueError, match="Xs is None"):
         Spy().fit(None, YS, XT)
+
+
+def test_a_fit_forgets_what_the_last_one_has_set():
+    spy = PretrainedSpy().fit(XS, YS, XT, ["new", "other", None])
+    spy.other_ = spy.__dict__["_private"] = 1
+    spy.fit(None, None, XT, [7, 9, np.nan])
+    assert not hasattr(spy, "source_classes_") and not hasattr(spy, "other_")
+    assert spy._private == 1
+    model = TCA(kernel="rbf").fit(XS, YS, XT)
+    kernel = set(vars(model))
+    linear = set(vars(TCA().fit(XS, YS, XT)))
+    assert set(vars(model.set_params(kernel="linear").fit(XS, YS, XT))) == linear != kernel
 
 
 def test_an_interrupted_fit_leaves_what_was_there():

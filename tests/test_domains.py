@@ -111,6 +111,14 @@ def test_domain_codes(codes, message):
         split_domains(XS, [0, 1, 0], codes)
 
 
+def test_codes_may_be_a_column():
+    codes = pd.DataFrame({"domain": [1, -1, 2]})
+    Xs, ys, Xt, _ = split_domains(XS, [0, 1, 0], codes)
+    assert [len(rows) for rows in Xs] == [1, 1] and len(Xt) == 1
+    with pytest.raises(ValueError, match=r"shape \(3, 2\)"):
+        split_domains(XS, [0, 1, 0], np.ones((3, 2)))
+
+
 def test_encode_domain():
     hospitals = pd.Series(["basel", "zurich", "bern", "basel"])
     assert encode_domain(hospitals, "zurich").tolist() == [1, -1, 2, 1]
@@ -118,6 +126,8 @@ def test_encode_domain():
     assert encode_domain(hospitals, ["zurich", "bern"]).tolist() == [1, -1, -2, 1]
     assert encode_domain(hospitals, ["zurich", "basel"]).tolist() == [-2, -1, 1, -2]
     assert encode_domain(hospitals, "zurich", source=["bern", "basel"]).tolist() == [2, -1, 1, 2]
+    # Without a list the sources come in sorted order, not in that of the rows.
+    assert encode_domain(["c", "b", "t", "a"], target="t").tolist() == [3, 2, -1, 1]
     assert encode_domain([2019, 2020, 2020], target=2020).tolist() == [1, -1, -1]
     assert encode_domain(np.array([True, False]), target=np.True_).tolist() == [-1, 1]
 
@@ -130,6 +140,7 @@ def test_encode_domain():
         (["a", "b", "c"], {"target": "a", "source": "b"}, "'c', which is neither"),
         (["a", "b"], {"target": "a", "source": ["a", "b"]}, "'a' is named as source and as target"),
         (["a", None], {"target": "a"}, "no domain for 1 of 2 rows"),
+        ([1, 2], {"target": np.int64(3)}, "target=3 names a domain"),
     ],
 )
 def test_encode_domain_errors(labels, options, message):
