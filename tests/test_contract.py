@@ -89,7 +89,7 @@ def test_sklearn_check(estimator, check):
     if is_deep(estimator):
         estimator.set_params(batch_size=64)
         if check.func.__name__ in ASK_FOR_ACCURACY:
-            estimator.set_params(max_epochs=40, hidden_layer_sizes=(16,), lr=0.02)
+            estimator.set_params(max_epochs=20, hidden_layer_sizes=(16,), lr=0.05)
     check(estimator)
 
 
