@@ -207,7 +207,8 @@ def geodesic_flow_factor(Ps, Pt):
     U, _, Vt = scipy.linalg.svd(Ps.T @ Pt)
     P, Q = Ps @ U, Pt @ Vt.T  # the principal vectors
     # The chord tells small angles apart, which the cosine does not.
-    half = np.arcsin(np.minimum(np.linalg.norm(Q - P, axis=0) / 2, np.sqrt(0.5)))
+    chord = np.linalg.norm(Q - P, axis=0)
+    half = np.minimum(np.arcsin(np.minimum(chord / 2, 1)), np.pi / 4)
     theta = 2 * half
     along = (1 + np.sinc(theta / np.pi)) / 2
     squares = theta**2

@@ -151,6 +151,7 @@ def test_at_a_right_angle_there_are_two_ways(n_right):
         turn = np.linalg.qr(rng.normal(size=(k, k)))[0]
         factor, found = geodesic_flow_factor(rotation @ Ps, sign * rotation @ Pt @ turn)
         assert_allclose(found, theta, atol=1e-7)
+        assert found.max() <= np.pi / 2
         # What is at a right angle has the eigenvalues (1 ± 2/π)/2, in one direction or the other.
         squares = (factor**2).sum(axis=0)
         right = np.sort(squares)[[-1 - i for i in range(k)]]
