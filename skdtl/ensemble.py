@@ -27,6 +27,7 @@ from ._parameters import DeclaredParameters, parameter
 from ._portfolio import Candidate, Tables, default_candidates, default_learners
 from ._predictions import ClassPredictions, TargetPredictions
 from ._target_shares import likely_shares, rows_with_shares
+from ._typing import RowsLike
 from ._voting import equal_confidence, sharpened, trusting_weights
 from .base import Domain, TransferEstimator, TransferTags
 
@@ -346,7 +347,7 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
         """Return the weighted mean of the candidates' opinions."""
         return sum(w * opinion for w, opinion in zip(self.weights_, self._voting_opinions(X)))
 
-    def agreement(self, X):
+    def agreement(self, X: RowsLike) -> np.ndarray:
         """Tell how far the candidates agree on each row: where they don't, there is doubt.
 
         Parameters

@@ -439,7 +439,7 @@ def test_a_process_of_its_own_tells_its_memory(harness, tmp_path, monkeypatch):
     assert line["scores"] == {"total": 2e6}
     taken = line["memory"]["peak"] - line["memory"]["before"]
     assert 15e6 < taken < 30e6  # 16 MB of new rows
-    assert line["scoring"]["peak"] < line["memory"]["peak"]
+    assert line["scoring"]["peak"] < line["memory"]["peak"] + 4e6  # pages are not always given back
     assert line["wall"] > 0
     calls = (tmp_path / "calls").read_text().split()
     assert calls == ["1", "1000", "1000"]  # a warm-up and two fits

@@ -206,7 +206,13 @@ def test_it_selects_how_even_weights_should_be():
         Xs, Xt = rng.normal(1, 0.5, size=(200, 1)), rng.normal(2, 0.25, size=(200, 1))
         test = rng.normal(2, 0.25, size=(2000, 1))
         ys = truth(Xs) + rng.normal(0, 0.25, size=200)
-        model = RULSIF(LinearRegression(), gamma=4.0, n_centers=30, random_state=0)
+        model = RULSIF(
+            LinearRegression(),
+            gamma=4.0,
+            n_centers=30,
+            min_effective_share=0,
+            random_state=0,
+        )
         error = {
             alpha: np.mean(
                 (model.set_params(alpha=alpha).fit(Xs, ys, Xt).predict(test) - truth(test)) ** 2

@@ -82,7 +82,7 @@ class InstanceWeighter(SourceWeightsMixin, DelegatingEstimator):
         if least_left(weights, codes) < _HARDLY:
             before, after = effective_rows(weights), effective_rows(found)
             warnings.warn(
-                f"The domains hardly overlap: the weights of {type(self).__name__} would leave "
+                f"The domains hardly overlap to {type(self).__name__}: its weights would leave "
                 f"{before:.3g} effective rows of {len(source)}, or next to none of a class. Raised "
                 f"to the power of temper_={temper:.2g}, they leave {after:.3g}; with a power of 0 "
                 "nothing is weighted.",
