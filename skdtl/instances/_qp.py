@@ -200,6 +200,8 @@ def _newton_solver(product, factor, diagonal):
 
     def precondition(r):
         r = inverse * r
+        if not len(L):  # older scipys solve no empty systems
+            return r
         return r - inverse * (cho_solve(inner, L @ r, check_finite=False) @ L)
 
     def solve(r):
