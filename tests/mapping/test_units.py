@@ -115,6 +115,17 @@ def test_the_eigensolver_stops_by_residuals_relative_to_the_largest_eigenvalue(t
     )
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("factor", [2.0**-60, 1.0, 2.0**60])
+def test_rounding_error_ends_what_no_tolerance_would(factor):
+    rng = np.random.default_rng(0)
+    Q = np.linalg.qr(rng.normal(size=(300, 300)))[0]
+    S = factor * (Q * 0.9 ** np.arange(300)) @ Q.T
+    values, _, n_iter = leading_eigenvectors(S.__matmul__, np.zeros((300, 1)), 1.0, 5, 1e-30, 200)
+    assert_allclose(values, factor * 0.9 ** np.arange(5), rtol=1e-12)
+    assert 10 < n_iter < 100
+
+
 def test_a_looser_tolerance_needs_fewer_rounds():
     S = np.diag(0.97 ** np.arange(400))
     rounds = [
