@@ -447,3 +447,15 @@ def test_its_kin_leads_back_as_well(method):
     B = np.linalg.lstsq(centred, X - X.mean(axis=0), rcond=None)[0]
     assert_allclose(model.inverse_transform(Z), centred @ B + X.mean(axis=0), rtol=1e-6, atol=1e-6)
     assert not hasattr(method(3, kernel="rbf"), "inverse_transform")
+
+
+def test_new_rows_are_mapped_block_by_block():
+    rng = np.random.default_rng(0)
+    Xs, Xt = rng.normal(size=(600, 2)), rng.normal(size=(400, 2)) + 1
+    tca = TCA(2, kernel="rbf").fit(Xs, np.arange(600) % 2, Xt)
+    X = rng.normal(size=(40_000, 2))
+    tracemalloc.start()
+    tca.transform(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 40_000 * 1000 / 2  # half of all kernel values
