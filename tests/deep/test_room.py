@@ -180,11 +180,14 @@ def test_residual_loss_is_the_papers_to_the_last_gradient():
 
 def test_residual_transfer_is_an_estimator_like_any_other(tmp_path):
     pytest.importorskip("safetensors")
-    Xs, ys, Xt, yt = shifted_feature(0, n=200)
     options = {**SMALL, "max_epochs": 60, "lr": 0.01}
-    plain = DeepTransferClassifier(**options).fit(Xs, ys, Xt)
-    model = RTN(lam=3.0, **options).fit(Xs, ys, Xt)
-    assert model.score(Xt, yt) > plain.score(Xt, yt) + 0.1
+    gains = []
+    for seed in range(3):
+        Xs, ys, Xt, yt = shifted_feature(seed, n=200)
+        plain = DeepTransferClassifier(**options).fit(Xs, ys, Xt)
+        model = RTN(lam=3.0, **options).fit(Xs, ys, Xt)
+        gains.append(model.score(Xt, yt) - plain.score(Xt, yt))
+    assert np.mean(gains) > 0.15
     model.save_weights(tmp_path / "rtn")
     loaded = RTN(lam=3.0, **options).load_weights(tmp_path / "rtn")
     np.testing.assert_array_equal(loaded.predict_proba(Xt), model.predict_proba(Xt))
