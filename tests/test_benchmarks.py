@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from sklearn.linear_model import LogisticRegression, Ridge
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -31,6 +32,8 @@ WITHOUT_LINES = {
 def on_the_path():
     """Let scripts find what they share, as Python does where it runs one."""
     sys.path.insert(0, str(FOLDER))
+    # Workers that an earlier test left behind know the path that it had.
+    get_reusable_executor(reuse=False, kill_workers=True).shutdown()
     yield
     sys.path.remove(str(FOLDER))
 
