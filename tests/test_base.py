@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import sklearn
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 from skdtl import TCA, NoTargetWarning, stack
+from skdtl._arrays import dense
 from skdtl.base import (
     Domain,
     DomainTransformerMixin,
@@ -146,18 +148,26 @@ class TwoMaps(DomainTransformerMixin, Spy):
         self.fitted_ = True
 
     def _map(self, X, domain):
-        return X + 1 if domain == "source" else -X
+        return 3 * X if domain == "source" else -X
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
 
-def test_each_row_is_mapped_by_its_own_domains_map():
-    np.testing.assert_array_equal(TwoMaps().fit_transform(XS, YS, XT), XS + 1)
+@pytest.mark.parametrize("rows_of", [np.asarray, sp.csr_array])
+def test_each_row_is_mapped_by_its_own_domains_map(rows_of):
+    first = TwoMaps().fit_transform(rows_of(XS), YS, rows_of(XT))
+    np.testing.assert_array_equal(dense(first), 3 * XS)
     X, y, domain = stack(XS, YS, XT)
-    rows = [5, 0, 6, 3, 1, 4, 2]
-    mapped = TwoMaps().fit_transform(X[rows], y[rows], sample_domain=domain[rows])
-    np.testing.assert_array_equal(mapped, np.r_[XS + 1, -XT][rows])
-    fitted = TwoMaps().fit(XS, YS, XT)
-    np.testing.assert_array_equal(fitted.transform(XT), -XT)
-    np.testing.assert_array_equal(fitted.transform(XS, domain="source"), XS + 1)
+    rows = [5, 0, 6, 3, 1, 4, 2]  # no permutation of its own inverse
+    mapped = TwoMaps().fit_transform(rows_of(X[rows]), y[rows], sample_domain=domain[rows])
+    np.testing.assert_array_equal(dense(mapped), np.r_[3 * XS, -XT][rows])
+    fitted = TwoMaps().fit(rows_of(XS), YS, rows_of(XT))
+    np.testing.assert_array_equal(dense(fitted.transform(rows_of(XT))), -XT)
+    source = fitted.transform(rows_of(XS), domain="source")
+    np.testing.assert_array_equal(dense(source), 3 * XS)
     assert fitted.get_feature_names_out().tolist() == ["twomaps0", "twomaps1"]
 
 

@@ -28,6 +28,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted
 
 from skdtl import NoTargetWarning, TargetKFold, stack
+from skdtl._arrays import dense
 from skdtl._delegation import WrappingEstimator
 from skdtl.base import LowOverlapWarning, TransferTags
 from skdtl.utils import all_estimators
@@ -196,7 +197,11 @@ def test_given_target_labels_are_used_or_ignored_as_the_tag_says(estimator):
     other = 1 - yt if is_classifier(estimator) else 20 - yt
     first = outputs(clone(estimator).fit(Xs, ys, Xt, yt), Xt)
     second = outputs(clone(estimator).fit(Xs, ys, Xt, other), Xt)
-    assert same(first, second) == (tags(estimator).target_labels == "ignored")
+    ignored = tags(estimator).target_labels == "ignored"
+    assert same(first, second) == ignored
+    if ignored:  # not even looked at, whatever they are
+        X, y, domain = stack(Xs, ys, Xt, yt + 100)
+        assert_same(first, outputs(clone(estimator).fit(X, y, sample_domain=domain), Xt))
 
 
 @every
@@ -474,6 +479,14 @@ def test_sparse_rows_equal_dense_rows(estimator):
     X, y, domain = stack(sp.csr_array(Xs), ys, Xt, yt)
     stacked = outputs(estimator.fit(X, y, sample_domain=domain), Xt)
     assert_same(fits["array", "array"], stacked, rtol=1e-6)
+    if hasattr(estimator, "fit_transform"):
+        mixed = np.random.default_rng(0).permutation(len(domain))
+        X, y, domain = X[mixed], y[mixed], domain[mixed]
+        sparse, of_dense = (
+            dense(clone(estimator).fit_transform(rows, y, sample_domain=domain))
+            for rows in (X, X.toarray())
+        )
+        np.testing.assert_allclose(sparse, of_dense, rtol=1e-4, atol=1e-4)
 
 
 @every

@@ -104,6 +104,19 @@ def test_learns_with_this_base_learner(estimator):
     np.testing.assert_array_equal(again.predict(X_test), model.predict(X_test))
 
 
+@pytest.mark.parametrize("cls", [cls for _, cls in BOOSTED if hasattr(cls(), "staged_score")])
+def test_staged_scores_weigh_rows(cls):
+    Xs, ys, Xt, yt, X_test, y_test = noisy_data(make(cls))
+    model = make(cls).fit(Xs, ys, Xt, yt)
+    weights = np.linspace(0, 1, len(y_test))
+    scores = list(model.staged_score(X_test, y_test, sample_weight=weights))
+    assert scores[-1] == pytest.approx(model.score(X_test, y_test, sample_weight=weights))
+    right = [predicted == y_test for predicted in model.staged_predict(X_test)]
+    expected = [sum(weights[each]) / sum(weights) for each in right]
+    np.testing.assert_allclose(scores, expected)
+    assert not np.allclose(scores, [each.mean() for each in right], rtol=1e-3)
+
+
 @for_each(
     {kind: pair[0] for kind, pair in WEIGHTLESS.items()},
     {kind: pair[1] for kind, pair in WEIGHTLESS.items()},

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.base import clone
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.svm import LinearSVC
 
 import skdtl
 from skdtl import LowOverlapWarning, SourceOnly
+from skdtl._arrays import positions
+from skdtl.base import Domain
 from skdtl.instances._base import InstanceWeighter
 from skdtl.instances._effective import WORTH_TRYING, effective_rows, least_left, tempered
 from skdtl.instances.nearest_neighbors import cross_validated_neighbors
@@ -187,6 +191,65 @@ def test_numbers_and_classifiers_without_probabilities(estimator):
         straight = (straight > 0).astype(int)
     model = skdtl.RULSIF(estimator, alpha=0.02, random_state=0).fit(Xs, straight, Xt)
     assert effective_rows(model.source_weights_) >= 0.8 * len(Xs) - 1e-3
+
+
+class Recorder(LogisticRegression):
+    """Notes how many rows each of its fits had, and their weights."""
+
+    fits: ClassVar[list[np.ndarray]] = []
+
+    def fit(self, X, y, sample_weight=None):
+        self.fits.append(np.asarray(sample_weight))
+        return super().fit(X, y, sample_weight)
+
+
+@pytest.mark.parametrize("cls", WEIGHTERS)
+def test_every_fit_has_weights_of_mean_1(cls):
+    """Those that judge sharper weights on held-out rows, too: a penalty then weighs the same."""
+    Xs, ys, Xt = apart()
+    Recorder.fits.clear()
+    make(cls, estimator=Recorder()).fit(Xs, ys, Xt)
+    assert min(map(len, Recorder.fits)) < len(Xs) == len(Recorder.fits[-1])
+    for weights in Recorder.fits:
+        assert weights.mean() == pytest.approx(1)
+
+
+def gains_by_hand(learner, Xs, ys, weights, others):
+    """Return how much less each held-out row's squared error is under the first weights."""
+    gains = np.empty(len(Xs))
+    fold = np.empty(len(Xs), dtype=int)
+    fold[np.argsort(positions(Xs))] = np.arange(len(Xs)) % 5
+    for k in range(5):
+        errors = []
+        for w in (weights, others):
+            own = w[fold != k]
+            fitted = clone(learner).fit(Xs[fold != k], ys[fold != k], own / own.mean())
+            errors.append((ys[fold == k] - fitted.predict(Xs[fold == k])) ** 2)
+        gains[fold == k] = errors[1] - errors[0]
+    return gains
+
+
+def test_sharper_weights_must_gain_more_than_their_standard_error():
+    model = skdtl.RULSIF(Ridge(5.0))
+    clear = slight = worse = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        Xs = rng.normal(size=(40, 2))
+        ys = Xs[:, 0] + 0.4 * np.sign(seed - 10) * Xs[:, 0] ** 2 + rng.normal(size=40)
+        weights = np.exp(rng.uniform(0.2, 1) * Xs[:, 0])
+        weights, others = weights / weights.mean(), np.ones(40)
+        source = Domain(Xs, ys, np.ones(40, dtype=bool), np.ones(40, dtype=int))
+        target = Domain(Xs, np.full(40, np.nan), np.zeros(40, dtype=bool), -np.ones(40, dtype=int))
+        gains = gains_by_hand(model.estimator, Xs, ys, weights, others)
+        mean = np.average(gains, weights=weights)
+        error = np.sqrt(sum((w * (gain - mean)) ** 2 for w, gain in zip(weights, gains))) / 40
+        clear, slight, worse = (
+            clear + (mean > error),
+            slight + (0 < mean <= error),
+            worse + (mean <= 0),
+        )
+        assert model._is_better(source, target, weights, others) == (mean > error)
+    assert min(clear, slight, worse) >= 2
 
 
 def test_a_single_row_of_a_class():
