@@ -20,6 +20,7 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -266,6 +267,20 @@ def test_labels_of_any_type(estimator, names):
     unlabelled[: len(yt) // 2] = names[yt[: len(yt) // 2]]
     estimator.fit(Xs, names[ys], Xt, unlabelled)
     assert_array_equal(estimator.classes_, names)
+
+
+@every
+def test_scores_are_of_the_predictions_and_weigh_rows(estimator):
+    Xs, ys, Xt, yt = make_data(estimator)
+    estimator.fit(Xs, ys, Xt, yt)
+    measure = accuracy_score if is_classifier(estimator) else r2_score
+    truth = np.roll(yt, 1)  # so that no estimator is right or wrong everywhere
+    weights = np.linspace(0, 1, len(yt))
+    predicted = estimator.predict(Xt)
+    expected = measure(truth, predicted, sample_weight=weights)
+    assert estimator.score(Xt, truth, sample_weight=weights) == pytest.approx(expected)
+    assert estimator.score(Xt, truth) == pytest.approx(measure(truth, predicted))
+    assert abs(expected - measure(truth, predicted)) > 1e-6
 
 
 @classifiers
@@ -685,6 +700,9 @@ def bad_fits(estimator) -> list:
         cases.append(
             ("infinite label", {"ys": np.where(ys > ys[0], np.inf, ys)}, "ys contains inf")
         )
+        if tags(estimator).target_labels != "ignored":
+            infinite = np.r_[-np.inf, yt[1:]]
+            cases.append(("infinite target label", {"yt": infinite}, "yt contains inf"))
     codes = np.r_[np.ones(50, dtype=int), np.zeros(10, dtype=int)]
     stacked = {"Xt": None, "yt": None}
     cases += [

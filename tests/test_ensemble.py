@@ -401,6 +401,19 @@ def test_other_class_shares_do_no_harm():
     assert np.mean(own) < -0.2 and np.mean(gains) > -0.01
 
 
+def test_only_candidates_with_own_units_see_rows_of_the_targets_shares():
+    Xs, ys, Xt, yt = other_shares(0)
+    X, y, domain = stack(Xs, ys, Xt, some(yt, 20))
+    learner = LogisticRegression()
+    model = TransferEnsemble(estimator=learner).fit(X, y, sample_domain=domain)
+    scaled = make_pipeline(StandardScaler(), Pooled(learner))
+    scaled.fit(X, y, pooled__sample_domain=domain)
+    own = PerDomain(estimator=learner).fit(X, y, sample_domain=domain)
+    for name, all_rows in (("pooled", scaled), ("own units", own)):
+        found = model.named_estimators_[name].predict_proba(Xt)
+        assert np.allclose(found, all_rows.predict_proba(Xt), rtol=1e-6) == (name == "pooled")
+
+
 def test_given_candidates_see_all_rows_as_they_are():
     Xs, ys, Xt, _ = other_shares(0)
     model = TransferEnsemble([("coral", CORAL())], weights="equal").fit(Xs, ys, Xt)
