@@ -89,7 +89,7 @@ def parameter(
     type : str, default=None
         How the docstring names its legal values; None derives it from `legal`.
     kw_only : bool, default=True
-        Whether it must be given by its name.
+        Whether it must be given by its name; those that need not stand first.
     last : bool, default=False
         Whether it stands behind the parameters that subclasses declare of their own, always in the
         same place: for those that all of a family share.
@@ -150,7 +150,7 @@ def _in_order(cls: type) -> dict[str, Parameter]:
             if declared.legal is not None and not known.last:
                 del found[name]
             found[name] = known.changed_by(declared)
-    return dict(sorted(found.items(), key=lambda item: item[1].last))
+    return dict(sorted(found.items(), key=lambda item: (item[1].kw_only, item[1].last)))
 
 
 def _constructor(cls: type):

@@ -274,9 +274,10 @@ def test_a_change_needs_something_to_change():
 
 
 def test_a_positional_parameter_stands_first():
-    with pytest.raises(ValueError, match="wrong parameter order"):
-        declared = parameter(default=1, legal=Int(), text="μ.", kw_only=False)
-        type("Behind", (Base,), {"mu": declared})
+    declared = parameter(default=1, legal=Int(), text="μ.", kw_only=False)
+    cls = type("InFront", (Base,), {"mu": declared})
+    assert list(inspect.signature(cls).parameters)[:2] == ["size", "mu"]
+    assert vars(cls(3, 5)) == {**vars(Base(3)), "mu": 5}
 
 
 def test_defaults_are_shown_as_one_types_them():

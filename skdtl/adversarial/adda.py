@@ -2,75 +2,33 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from .._constraints import Int, Real, SequenceOf
+from .._constraints import Int, Real
 from .._parameters import parameter
 from ..base import Domain
-from ..deep._base import (
-    DeepTransferClassifierBase,
-    DeepTransferEstimator,
-    DeepTransferRegressorBase,
+from ..deep._base import DeepTransferClassifierBase, DeepTransferRegressorBase
+from ..deep._parameters import (
+    DISCRIMINATOR_LAYERS,
+    DISCRIMINATOR_LR,
+    DISCRIMINATOR_SIZES,
+    LAM,
+    PRETRAIN_EPOCHS,
+    Lam,
+    Layers,
 )
-from ..deep._parameters import LAM, LAYERS, Lam, Layers
 from ..deep.alignments import InvertedLabels
+from ..deep.domain_networks import UntiedNetwork
+from ..deep.net import DeepNet
 from ..deep.network import Network
+from ..deep.stages import PretrainedEstimator
 
 __all__ = ["ADDA", "ADDARegressor"]
 
 
-class UntiedNetwork(Network):
-    """An encoder for each domain: the source's network stands still, the target's encoder learns.
-
-    Parameters
-    ----------
-    source : Network
-        The source's network; it is frozen. Its hidden layers are where the target's begin, its
-        head serves both domains.
-
-    Attributes
-    ----------
-    source : Network
-        The source's network.
-    layers : nn.ModuleList
-        The target's encoder.
-    """
-
-    def __init__(self, source: Network):
-        nn.Module.__init__(self)
-        self.widths = source.widths
-        self.layers = copy.deepcopy(source.layers)
-        self.head = copy.deepcopy(source.head).requires_grad_(False)
-        self.source = source.requires_grad_(False)
-        self.train()
-
-    def activations(
-        self, x: Tensor, domains: Tensor | None = None
-    ) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Return the activations of both domains' rows, each by its own encoder."""
-        n_source = 0 if domains is None else int((domains > 0).sum())
-        if n_source == 0:
-            return super().activations(x, domains)
-        if n_source == len(x):
-            return self.source.activations(x, domains)
-        xs, xt = x.split_with_sizes([n_source, len(x) - n_source])
-        pairs = zip(self.source.features(xs), self.features(xt))
-        features = tuple(torch.cat(pair) for pair in pairs)
-        return features, self.head(features[-1])
-
-    def train(self, mode: bool = True) -> UntiedNetwork:
-        """Switch the target's encoder between training and evaluation."""
-        super().train(mode)
-        self.source.eval()
-        return self
-
-
-class _ADDABase(DeepTransferEstimator):
+class _ADDABase(PretrainedEstimator):
     lam: Lam = parameter(
         default=1.0,
         legal=LAM,
@@ -84,14 +42,7 @@ class _ADDABase(DeepTransferEstimator):
         """,
         kw_only=False,
     )
-    pretrain_epochs: int | None = parameter(
-        default=None,
-        legal=(None, Int(1)),
-        text="""
-        Passes over the source in the first stage; None means `max_epochs`, which is the second
-        stage's number.
-        """,
-    )
+    pretrain_epochs: int | None = PRETRAIN_EPOCHS
     target_lr: float = parameter(
         default=5e-4,
         legal=Real(0, None, closed="neither"),
@@ -99,60 +50,34 @@ class _ADDABase(DeepTransferEstimator):
         The learning rate of the target's encoder in the second stage; `lr` is that of the first.
         """,
     )
-    discriminator_layer_sizes: Sequence[int] = parameter(
-        default=(100, 100),
-        legal=SequenceOf(Int(1)),
-        text="The widths of the discriminator's hidden layers; () makes it logistic regression.",
-    )
-    discriminator_lr: float = parameter(
-        default=5e-4,
-        legal=Real(0, None, closed="neither"),
-        text="The learning rate of the discriminator's Adam; it stays constant.",
-    )
+    discriminator_layer_sizes: Sequence[int] = replace(DISCRIMINATOR_SIZES, default=(100, 100))
+    discriminator_lr: float = replace(DISCRIMINATOR_LR, default=5e-4)
     n_discriminator: int = parameter(
         default=1,
         legal=Int(1),
         text="The discriminator's steps before each step of the target's encoder.",
     )
-    layers: Layers = parameter(
-        default=-1,
-        legal=LAYERS,
-        text="""
-        Which layers the discriminator sees: hidden ones by their index, of which -1 is the last, or
-        the network's output; of several, all side by side. None means all hidden layers.
-        """,
-    )
+    layers: Layers = DISCRIMINATOR_LAYERS
 
-    _network_attributes: ClassVar[tuple[str, ...]] = (
-        *DeepTransferEstimator._network_attributes,
-        "n_encoders_",
-    )
+    _network_attributes = (*PretrainedEstimator._network_attributes, "n_encoders_")
 
-    def _fit(self, source: Domain, target: Domain) -> None:
-        seeds = self._seeds()
-        self._set_label_scale(source, target)
-        network = self._network(source, seeds)
-        last = self._last_net and self._last_net.module_
-        if isinstance(last, UntiedNetwork):
-            self._continue(network, last.source)
-        epochs = self.pretrain_epochs or self.max_epochs
-        self.net_ = self._train(network, source, None, seeds, max_epochs=epochs)
-        self.pretrain_history_ = self.net_.history
-        self.n_encoders_ = 1
-        if target is not source:
-            self.n_encoders_ = 2
-            untied = UntiedNetwork(network)
-            if isinstance(last, UntiedNetwork):
-                self._continue(untied.layers, last.layers)
-            changes: dict[str, Any] = {"lr": self.target_lr}
-            if self.optimizer == "adam":
-                changes["optimizer__betas"] = (0.5, 0.999)
-            self.net_ = self._train(untied, source, target, seeds, **changes)
-        self._set_results()
+    def _second_network(self, network: Network, seeds) -> Network:
+        untied = UntiedNetwork(network)
+        self._continue_part(untied, "layers")
+        return untied
+
+    def _second_stage(self, network: Network, source: Domain, target: Domain, seeds) -> DeepNet:
+        betas: dict[str, Any] = {"optimizer__betas": InvertedLabels.betas}
+        options = betas if self.optimizer == "adam" else {}
+        return self._train(network, source, target, seeds, lr=self.target_lr, **options)
 
     def _rebuild_network(self, rows: Domain, seeds) -> Network:
-        network = self._network(rows, seeds)
-        return UntiedNetwork(network) if self.n_encoders_ == 2 else network
+        rebuild = super()._rebuild_network if self.n_encoders_ == 2 else self._first_network
+        return rebuild(rows, seeds)
+
+    def _set_results(self) -> None:
+        super()._set_results()
+        self.n_encoders_ = 1 + isinstance(self.net_.module_, UntiedNetwork)
 
     def _terms(self):
         return [

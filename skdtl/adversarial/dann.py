@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._constraints import Int, SequenceOf
 from .._parameters import parameter
 from ..deep._base import (
     DeepTransferClassifierBase,
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
-from ..deep._parameters import LAM, LAYERS, Lam, Layers, LrSchedule, Optimizer
+from ..deep._parameters import (
+    DISCRIMINATOR_LAYERS,
+    DISCRIMINATOR_SIZES,
+    LAM,
+    Lam,
+    Layers,
+    LrSchedule,
+    Optimizer,
+)
 from ..deep.alignments import DomainAdversary
 
 __all__ = ["DANN", "DANNRegressor"]
@@ -29,19 +36,8 @@ class _DANNBase(DeepTransferEstimator):
         """,
         kw_only=False,
     )
-    discriminator_layer_sizes: Sequence[int] = parameter(
-        default=(100,),
-        legal=SequenceOf(Int(1)),
-        text="The widths of the discriminator's hidden layers; () makes it logistic regression.",
-    )
-    layers: Layers = parameter(
-        default=-1,
-        legal=LAYERS,
-        text="""
-        Which layers the discriminator sees: hidden ones by their index, of which -1 is the last, or
-        the network's output; of several, all side by side. None means all hidden layers.
-        """,
-    )
+    discriminator_layer_sizes: Sequence[int] = DISCRIMINATOR_SIZES
+    layers: Layers = DISCRIMINATOR_LAYERS
     lr: float = parameter(default=0.01)
     lr_schedule: LrSchedule = parameter(default="decay")
     optimizer: Optimizer = parameter(default="sgd")

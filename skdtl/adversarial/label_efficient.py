@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import ClassVar
-
-import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from .._constraints import Int, OneOf, Real, SequenceOf
 from .._parameters import parameter
 from ..base import Domain, TransferTags
 from ..deep._base import DeepTransferClassifierBase
-from ..deep._parameters import LAM, Lam, Layers
+from ..deep._parameters import DISCRIMINATOR_SIZES, LAM, PRETRAIN_EPOCHS, Lam, Layers
 from ..deep.alignments import ClassCentreSimilarity, DomainAdversary
-from ..deep.heads import ClassHead
+from ..deep.net import DeepNet
 from ..deep.network import Network
-from ..deep.randomness import seeded
+from ..deep.stages import TwoTaskEstimator, layer_rates
 from ..deep.terms import Unscheduled
 
 __all__ = ["LabelEfficientTransfer"]
@@ -29,62 +23,7 @@ class _SemanticTransfer(Unscheduled, ClassCentreSimilarity):
     """The semantic transfer, with a weight β that does not depend on λ."""
 
 
-class _TwoTasks(Network):
-    """A network with a task for each domain: the encoder is shared, the classes are not.
-
-    While it trains, its outputs are the source's classes and after them the target's: a row of
-    the source has logits of -inf for the target's classes, and the other way round.
-
-    Parameters
-    ----------
-    pretrained : Network
-        A network for the source's classes. Its parts are taken over.
-    n_target : int or None
-        How many classes the target has; None where they are the source's, and so is the head.
-    example : Tensor of shape (n, n_inputs)
-        As in `Network`.
-    """
-
-    def __init__(self, pretrained: Network, n_target: int | None, example: Tensor):
-        n_outputs = n_target or pretrained.n_outputs
-        super().__init__(
-            list(pretrained.layers), partial(ClassHead, out_features=n_outputs), example
-        )
-        self.n_source = pretrained.n_outputs
-        self.source_head = None if n_target is None else pretrained.head
-        if n_target is None:
-            self.head = pretrained.head
-
-    @property
-    def n_outputs(self) -> int:
-        """How many columns the output has while the network trains: the classes of both."""
-        return self.n_source + self.head.out_features
-
-    def outputs(self, features: tuple[Tensor, ...], domains: Tensor | None) -> Tensor:
-        """Return each row's logits of its own domain's classes; of target rows alone, of theirs."""
-        if domains is None:
-            return self.head(features[-1])
-        n_source = int((domains > 0).sum())
-        source_head = self.head if self.source_head is None else self.source_head
-        source = source_head(features[-1][:n_source])
-        target = self.head(features[-1][n_source:])
-        nothing = -torch.inf
-        return torch.cat(
-            [
-                F.pad(source, (0, target.shape[1]), value=nothing),
-                F.pad(target, (source.shape[1], 0), value=nothing),
-            ]
-        )
-
-    def loss(self, output: Tensor, y: Tensor, domains: Tensor) -> Tensor:
-        """Return the mean cross-entropy of the source's rows plus that of labelled target rows."""
-        each = F.cross_entropy(output, y, ignore_index=-1, reduction="none")
-        source, target = (y >= 0) & (y < self.n_source), y >= self.n_source
-        means = [(each * rows).sum() / rows.sum().clamp(min=1) for rows in (source, target)]
-        return means[0] + means[1]
-
-
-class LabelEfficientTransfer(DeepTransferClassifierBase):
+class LabelEfficientTransfer(TwoTaskEstimator, DeepTransferClassifierBase):
     """Train a network for new classes in another domain, of which few rows have labels.
 
     A network learns the source's classes and the target's, on the same features, with an output
@@ -206,11 +145,7 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
         any single class of the source, "target" is safer than the paper's both.
         """,
     )
-    discriminator_layer_sizes: Sequence[int] = parameter(
-        default=(100,),
-        legal=SequenceOf(Int(1)),
-        text="The widths of the discriminator's hidden layers; () makes it logistic regression.",
-    )
+    discriminator_layer_sizes: Sequence[int] = DISCRIMINATOR_SIZES
     layers: Layers = parameter(
         default=None,
         legal=(None, Int(), SequenceOf(Int(), min_length=1)),
@@ -219,14 +154,7 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
         several, all side by side. None means all.
         """,
     )
-    pretrain_epochs: int | None = parameter(
-        default=None,
-        legal=(None, Int(1)),
-        text="""
-        Passes over the source before, in which the network learns its classes alone; None means
-        `max_epochs`.
-        """,
-    )
+    pretrain_epochs: int | None = PRETRAIN_EPOCHS
     backbone_lr_factor: float = parameter(
         default=1.0,
         legal=Real(0, None),
@@ -238,46 +166,12 @@ class LabelEfficientTransfer(DeepTransferClassifierBase):
 
     _transfer_tags: ClassVar[TransferTags] = TransferTags("required", new_classes=True)
 
-    def _fit(self, source: Domain, target: Domain) -> None:
-        seeds = self._seeds()
-        network = self._network(source, seeds, n_outputs=len(self.source_classes_))
-        last = self._last_net and self._last_net.module_
-        if isinstance(last, _TwoTasks) and last.source_head is not None:
-            self._continue(network.head, last.source_head)
-        epochs = self.pretrain_epochs or self.max_epochs
-        self.net_ = self._train(network, source, None, seeds, max_epochs=epochs)
-        self.pretrain_history_ = self.net_.history
-        if target is not source:
-            tasks = self._two_tasks(network, source, seeds)
-            if isinstance(last, _TwoTasks) and last.source_head is not None:
-                self._continue(tasks.head, last.head)
-            self.net_ = self._train(
-                tasks,
-                source,
-                target,
-                seeds,
-                optimizer__param_groups=[("layers.*", {"lr": self.lr * self.backbone_lr_factor})],
-            )
-        self._set_results()
-
-    def _rebuild_network(self, rows: Domain, seeds) -> Network:
-        network = self._network(rows, seeds, n_outputs=len(self.source_classes_))
-        return self._two_tasks(network, rows, seeds)
+    def _second_stage(self, network: Network, source: Domain, target: Domain, seeds) -> DeepNet:
+        rates = layer_rates(network, self.lr * self.backbone_lr_factor)
+        return self._train(network, source, target, seeds, **rates)
 
     def _terms(self):
         sizes = self.discriminator_layer_sizes
         adversary = DomainAdversary(hidden_layer_sizes=sizes, layers=self.layers)
         semantic = _SemanticTransfer(self.beta, self.temperature, self.similarity, self.centres)
         return [adversary, semantic]
-
-    def _two_tasks(self, pretrained: Network, source: Domain, seeds) -> _TwoTasks:
-        same = np.array_equal(self.classes_, self.source_classes_)
-        example = torch.as_tensor(np.array(source.X[:2], dtype=np.float32)).to(self._device())
-        with seeded(seeds["head"], self._device()):
-            return _TwoTasks(pretrained, None if same else len(self.classes_), example)
-
-    def _label_tensor(self, domain: Domain) -> Tensor | None:
-        y = super()._label_tensor(domain)
-        if y is not None and (domain.ids < 0).all():  # the target's codes follow the source's
-            y = torch.where(y < 0, -1, y + len(self.source_classes_))
-        return y

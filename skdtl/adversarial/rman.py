@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._constraints import Bool, Int, SequenceOf
+from .._constraints import Bool, Int
 from .._parameters import parameter
 from ..deep._base import DeepTransferClassifierBase
-from ..deep._parameters import LAM, LAYERS, Lam, Layers, LrSchedule, Optimizer
+from ..deep._parameters import DISCRIMINATOR_SIZES, LAM, LAYERS, Lam, Layers, LrSchedule, Optimizer
 from ..deep.alignments import ConditionalAdversary
 
 __all__ = ["RMAN"]
@@ -103,11 +103,7 @@ class RMAN(DeepTransferClassifierBase):
     n_components: int = parameter(
         default=1024, legal=Int(1), text="The number of columns of the random product."
     )
-    discriminator_layer_sizes: Sequence[int] = parameter(
-        default=(100,),
-        legal=SequenceOf(Int(1)),
-        text="The widths of the discriminator's hidden layers; () makes it logistic regression.",
-    )
+    discriminator_layer_sizes: Sequence[int] = DISCRIMINATOR_SIZES
     layers: Layers = parameter(
         default=None,
         legal=LAYERS,

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
-import numpy as np
 import torch
 
-from .._constraints import Int, Real, SequenceOf
+from .._constraints import Int, Real
 from .._parameters import parameter
 from ..base import Domain
 from ..deep._base import DeepTransferClassifierBase
-from ..deep._parameters import LAM, LAYERS, Lam, Layers, LrSchedule, Optimizer
+from ..deep._parameters import (
+    DISCRIMINATOR_LAYERS,
+    DISCRIMINATOR_LR,
+    DISCRIMINATOR_SIZES,
+    LAM,
+    Lam,
+    Layers,
+    LrSchedule,
+    Optimizer,
+)
 from ..deep.alignments import DomainConfusion, SoftLabels
+from ..deep.alignments.soft_labels import mean_soft_labels
 from ..deep.terms import Unscheduled
 
 __all__ = ["SimultaneousTransfer"]
-
-# Rows that go through the source's own network at once: it bounds the memory.
-_ROWS_AT_ONCE = 4096
 
 
 class _SoftLabels(Unscheduled, SoftLabels):
@@ -29,18 +34,19 @@ class _SoftLabels(Unscheduled, SoftLabels):
 class SimultaneousTransfer(DeepTransferClassifierBase):
     """Train a network that confuses a domain classifier and learns classes from few target labels.
 
-    Two things are transferred at once. A domain classifier learns to tell source rows from target
-    rows by the features of the last hidden layer, and in turn the network learns features for
-    which it can only answer "fifty-fifty". And each labelled target row is predicted not just as
-    its own class, but with the other classes as likely as they are for the source's rows of that
-    class (its soft label): so a few labels also say something about classes that have none. Use it
-    where the domains differ, there are hundreds of target rows or more, and a few of them have
-    labels, even if not of every class. Without any target label it is domain confusion alone, much
-    like :class:`~skdtl.DANN`. Don't where the classes' frequencies differ much between the domains:
-    to look alike, the features must then mix classes up. With soft labels of a source that is easy
-    to learn, rows of classes without a target label are easily taken for those that have one:
-    raise `temperature`, or lower `nu`. Watch ``domain_accuracy`` in ``history_``: near 0.5 at the
-    end, the features are aligned. Standardise the columns first (StandardScaler in a Pipeline).
+    Two things are transferred at once. A domain classifier (the discriminator) learns to tell
+    source rows from target rows by the features of the last hidden layer, and in turn the network
+    learns features for which it can only answer "fifty-fifty". And each labelled target row is
+    predicted not just as its own class, but with the other classes as likely as they are for the
+    source's rows of that class (its soft label): so a few labels also say something about classes
+    that have none. Use it where the domains differ, there are hundreds of target rows or more, and
+    a few of them have labels, even if not of every class. Without any target label it is domain
+    confusion alone, much like :class:`~skdtl.DANN`. Don't where the classes' frequencies differ
+    much between the domains: to look alike, the features must then mix classes up. With soft labels
+    of a source that is easy to learn, rows of classes without a target label are easily taken for
+    those that have one: raise `temperature`, or lower `nu`. Watch ``domain_accuracy`` in
+    ``history_``: near 0.5 at the end, the features are aligned. Standardise the columns first
+    (StandardScaler in a Pipeline).
 
     Attributes
     ----------
@@ -121,43 +127,24 @@ class SimultaneousTransfer(DeepTransferClassifierBase):
         With 0 there is no such network: the network's own predictions during its training serve.
         """,
     )
-    discriminator_layer_sizes: Sequence[int] = parameter(
-        default=(100,),
-        legal=SequenceOf(Int(1)),
-        text="""
-        The widths of the domain classifier's hidden layers; () makes it logistic regression.
-        """,
-    )
-    discriminator_lr: float = parameter(
-        default=1e-3,
-        legal=Real(0, None, closed="neither"),
-        text="The learning rate of the domain classifier, by Adam.",
-    )
-    layers: Layers = parameter(
-        default=-1,
-        legal=LAYERS,
-        text="""
-        Which layers the domain classifier sees: hidden ones by their index, of which -1 is the
-        last, or the network's output; of several, all side by side. None means all hidden layers.
-        """,
-    )
+    discriminator_layer_sizes: Sequence[int] = DISCRIMINATOR_SIZES
+    discriminator_lr: float = DISCRIMINATOR_LR
+    layers: Layers = DISCRIMINATOR_LAYERS
     lr: float = parameter(default=0.01)
     lr_schedule: LrSchedule = parameter(default="decay")
     optimizer: Optimizer = parameter(default="sgd")
 
-    _network_attributes: ClassVar[tuple[str, ...]] = (
-        *DeepTransferClassifierBase._network_attributes,
-        "soft_labels_",
-    )
+    _network_attributes = (*DeepTransferClassifierBase._network_attributes, "soft_labels_")
 
     def _fit(self, source: Domain, target: Domain) -> None:
         seeds = self._seeds()
         both = None if target is source else target
         self.soft_labels_ = None
         if both is not None and target.labelled.any() and self.nu and self.pretrain_epochs != 0:
-            self.soft_labels_ = self._source_labels(source, seeds)
-        network = self._network(source, seeds)
-        self.net_ = self._train(network, source, both, seeds)
+            logits = self._teacher_outputs(source, seeds)
+            y = torch.as_tensor(source.y)
+            self.soft_labels_ = mean_soft_labels(logits, y, self.temperature).numpy()
+        self.net_ = self._train(self._network(source, seeds), source, both, seeds)
         self._set_results()
 
     def _terms(self):
@@ -167,22 +154,3 @@ class SimultaneousTransfer(DeepTransferClassifierBase):
             layers=self.layers,
         )
         return [confusion, _SoftLabels(self.nu, self.temperature, self.soft_labels_)]
-
-    def _source_labels(self, source: Domain, seeds) -> np.ndarray:
-        """Return the mean softened prediction of each class's rows by the source's own network."""
-        net = self._train(
-            self._network(source, seeds),
-            source,
-            None,
-            seeds,
-            max_epochs=self.pretrain_epochs or self.max_epochs,
-        )
-        network = net.module_.eval()
-        totals = torch.zeros(len(self.classes_), len(self.classes_), dtype=torch.float64)
-        with torch.no_grad():
-            for start in range(0, len(source), _ROWS_AT_ONCE):
-                rows = slice(start, start + _ROWS_AT_ONCE)
-                x = torch.as_tensor(np.array(source.X[rows], dtype=np.float32))
-                p = (network(x.to(self._device())) / self.temperature).softmax(1).cpu().double()
-                totals.index_add_(0, torch.as_tensor(source.y[rows]), p)
-        return (totals / totals.sum(1, keepdim=True)).numpy()

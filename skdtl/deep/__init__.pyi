@@ -22,6 +22,7 @@ from .combinations import (
     DeepTransferClassifier as DeepTransferClassifier,
     DeepTransferRegressor as DeepTransferRegressor,
 )
+from .domain_networks import NetworkOfManyHeads as NetworkOfManyHeads
 from .heads import (
     ClassHead as ClassHead,
     CodeHead as CodeHead,
@@ -34,7 +35,7 @@ from .layers import (
     reinitialize_layers as reinitialize_layers,
 )
 from .net import TrainingInterruptedWarning as TrainingInterruptedWarning
-from .network import Network as Network, NetworkOfManyHeads as NetworkOfManyHeads
+from .network import Network as Network
 from .schedules import Ramp as Ramp, WarmUp as WarmUp
 from .terms import (
     Activations as Activations,

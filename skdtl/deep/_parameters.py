@@ -14,8 +14,12 @@ from .._parameters import DeclaredParameters, parameter
 from .network import ACTIVATIONS
 
 __all__ = [
+    "DISCRIMINATOR_LAYERS",
+    "DISCRIMINATOR_LR",
+    "DISCRIMINATOR_SIZES",
     "LAM",
     "LAYERS",
+    "PRETRAIN_EPOCHS",
     "Lam",
     "Layers",
     "LrSchedule",
@@ -45,6 +49,35 @@ Lam: TypeAlias = float | str | abc.Callable[[float], float]
 LAM: Any = (Real(0, None), OneOf("ramp"), Callable())
 Layers: TypeAlias = int | str | abc.Sequence[int | str] | None
 LAYERS: Any = (None, Int(), OneOf("output"), SequenceOf(_Layer(), min_length=1))
+
+# Parameters that several methods have, word for word. A class names them in its body, where it
+# wants them to stand; `dataclasses.replace` gives one another default.
+DISCRIMINATOR_SIZES: Any = parameter(
+    default=(100,),
+    legal=SequenceOf(Int(1)),
+    text="The widths of the discriminator's hidden layers; () makes it logistic regression.",
+)
+DISCRIMINATOR_LR: Any = parameter(
+    default=1e-3,
+    legal=Real(0, None, closed="neither"),
+    text="The learning rate of the discriminator's Adam; it stays constant.",
+)
+DISCRIMINATOR_LAYERS: Any = parameter(
+    default=-1,
+    legal=LAYERS,
+    text="""
+    Which layers the discriminator sees: hidden ones by their index, of which -1 is the last, or
+    the network's output; of several, all side by side. None means all hidden layers.
+    """,
+)
+PRETRAIN_EPOCHS: Any = parameter(
+    default=None,
+    legal=(None, Int(1)),
+    text="""
+    Passes over the source in the first stage; None means `max_epochs`, which is the second stage's
+    number.
+    """,
+)
 
 
 class TrainingParameters(DeclaredParameters):

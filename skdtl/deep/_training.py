@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from skorch.callbacks import ProgressBar
-from torch import nn
+from torch import Tensor, nn
 
 from ..base import Domain
 from .batches import PairedBatches
 from .heads import Head
-from .inference import best_dtype
+from .inference import best_dtype, outputs_of
 from .net import DeepNet
 from .network import Network
 from .parallel import Processes, n_processes
@@ -46,13 +46,10 @@ class TrainingMixin:
         drawn = dict(zip(names, seeds.tolist()))
         return Processes().first_ones(drawn) if n_processes() > 1 else drawn
 
-    def _network(
-        self: Any, rows: Domain, seeds, make_layers=None, n_outputs=None, continue_head=True
-    ) -> Network:
+    def _network(self: Any, rows: Domain, seeds, make_layers=None, n_outputs=None) -> Network:
         """Make a network for some rows: its hidden layers and a new head.
 
-        A warm-started fit's has the weights of the last fit's network, its head only where
-        `continue_head` says so.
+        A warm-started fit's goes on from what the last fit has learnt.
         """
         example = torch.as_tensor(np.array(rows.X[:2], dtype=np.float32))
         with seeded(seeds["network"], self._device()):
@@ -60,23 +57,50 @@ class TrainingMixin:
             make_head = partial(self._head, out_features=n_outputs or self._n_outputs())
             network = self._network_class(layers, make_head, example)
         if self._last_net is not None:
-            self._continue(network, self._last_net.module_, continue_head)
+            self._continue(network, self._last_weights())
         return network
 
-    def _continue(self: Any, module: nn.Module, last: nn.Module, continue_head=True) -> None:
+    def _new_head(self: Any, network: Network, seeds) -> Head:
+        """Make a head for the target on the features of a trained network."""
+        device = self._device()
+        with seeded(seeds["head"], device):
+            return self._head(network.widths[-1], self._n_outputs()).to(device)
+
+    def _last_weights(self: Any) -> dict[str, Tensor]:
+        """Return the weights of the last fit that a new network goes on from."""
+        return self._last_net.module_.state_dict()
+
+    def _continue(self: Any, module: nn.Module, last: dict[str, Tensor]) -> None:
         """Give a module the last fit's weights; a head for other classes keeps its new ones."""
-        old, state = last.state_dict(), module.state_dict()
+        state = module.state_dict()
         for name, value in state.items():
-            is_head = name.startswith("head.")
-            shapes = [list(value.shape), list(old[name].shape) if name in old else None]
+            shapes = [list(value.shape), list(last[name].shape) if name in last else None]
             if shapes[0] == shapes[1]:
-                state[name] = old[name] if continue_head or not is_head else value
-            elif not is_head:
+                state[name] = last[name]
+            elif not name.startswith("head."):
                 raise ValueError(
                     "warm_start=True goes on from the last fit, but the network has changed: "
                     f"{name} has the shape {shapes[0]}, the last fit's {shapes[1]}."
                 )
         module.load_state_dict(state)
+
+    def _pretrain(self: Any, network: Network, source: Domain, seeds) -> DeepNet:
+        """Train a network on the source alone; None for `pretrain_epochs` means `max_epochs`."""
+        epochs = self.pretrain_epochs or self.max_epochs
+        return self._train(network, source, None, seeds, max_epochs=epochs)
+
+    def _teacher_outputs(self: Any, source: Domain, seeds) -> Tensor:
+        """Return what a network that is trained on the source alone says of the source's rows."""
+        teacher = self._pretrain(self._network(source, seeds), source, seeds).module_
+        return torch.as_tensor(outputs_of(teacher, source.X, torch.float32))
+
+    def _train_on_target(
+        self: Any, network: Network, target: Domain, seeds, callbacks=(), **changes
+    ) -> DeepNet:
+        """Train a network on the target's labelled rows alone, with the method's own terms."""
+        seeds = {**seeds, "source": seeds["target"]}
+        rows, terms = target.labelled_rows(), self._terms()
+        return self._train(network, rows, None, seeds, terms, callbacks, paired=False, **changes)
 
     def _train(
         self: Any,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .network import Network
 
-__all__ = ["best_dtype", "best_outputs", "infer"]
+__all__ = ["best_dtype", "best_outputs", "infer", "outputs_of"]
 
 # Rows that go through the network at once: few enough for their activations to stay in the
 # processor's cache, and, with as many values as images have, for memory to stay flat.
@@ -97,7 +97,7 @@ def best_outputs(network: Network, X: np.ndarray, dtype: torch.dtype) -> np.ndar
     those are computed again whose two largest outputs are too close for float32 to tell apart.
     """
     if dtype != torch.float64 or len(X) <= _FLOAT64_ROWS or _in_training(network):
-        return _outputs(network, X, dtype).argmax(axis=1)
+        return outputs_of(network, X, dtype).argmax(axis=1)
     starts = range(0, len(X), _FLOAT32_BLOCK)
     codes = [_best_of_block(network, X[start : start + _FLOAT32_BLOCK]) for start in starts]
     return np.concatenate(codes)
@@ -112,17 +112,18 @@ def _best_of_block(network: Network, X: np.ndarray) -> np.ndarray:
         rivals = (outputs < (best - 2 * error)[:, None]).logical_not_().sum(dim=1)
     sample = np.arange(0, len(X), -(-len(X) // _FLOAT32_SAMPLE))
     again = np.concatenate([sample, np.flatnonzero(rivals.numpy() != 1)])
-    exact = _outputs(network, X[again], torch.float64)
+    exact = outputs_of(network, X[again], torch.float64)
     with np.errstate(invalid="ignore"):
         seen = np.abs(exact - outputs.numpy()[again]).max()
     if not _FLOAT32_MARGIN * seen <= error:  # a network for which float32 is too coarse
-        return _outputs(network, X, torch.float64).argmax(axis=1)
+        return outputs_of(network, X, torch.float64).argmax(axis=1)
     decided = codes.numpy()
     decided[again] = exact.argmax(axis=1)
     return decided
 
 
-def _outputs(network: Network, X: np.ndarray, dtype: torch.dtype) -> np.ndarray:
+def outputs_of(network: Network, X: np.ndarray, dtype: torch.dtype) -> np.ndarray:
+    """Return the output for each of the target's rows, in evaluation mode."""
     return infer(network, X, dtype, lambda layers, output: output)
 
 

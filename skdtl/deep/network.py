@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from .heads import Head
 
-__all__ = ["ACTIVATIONS", "Fold", "Network", "NetworkOfManyHeads", "hidden_layers", "split_layers"]
+__all__ = ["ACTIVATIONS", "Fold", "Network", "hidden_layers", "split_layers"]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -166,6 +165,10 @@ class Network(nn.Module):
                 layer.eval()
         return self
 
+    def source_weights(self) -> dict[str, Tensor]:
+        """Return the weights of a network for the source alone that can go on from this one."""
+        return self.state_dict()
+
     @property
     def n_outputs(self) -> int:
         """How many columns the output has while the network trains."""
@@ -175,77 +178,3 @@ class Network(nn.Module):
     def n_heads(self) -> int:
         """How many heads there are."""
         return 1
-
-
-class NetworkOfManyHeads(Network):
-    """A network with a head for each of several domains, on the same hidden layers.
-
-    Rows of other domains, and the target's, go to the network's own head. The output has as many
-    columns as the widest head; what a row's head lacks is filled with its `padding`. The loss of
-    the task is the sum of the heads' losses, each over the labelled rows that it is for.
-
-    Parameters
-    ----------
-    layers : sequence of nn.Module
-        The hidden layers.
-    make_head : callable
-        Returns the head of the target for the width of the last hidden layer.
-    example : Tensor of shape (n, n_inputs)
-        Some rows, to find the layers' widths by.
-    make_heads : dict of int to callable
-        The same for the ids of the domains that have a head of their own; all of one kind.
-
-    Attributes
-    ----------
-    heads : nn.ModuleDict
-        These heads, by the ids as strings.
-    """
-
-    def __init__(
-        self,
-        layers: Sequence[nn.Module],
-        make_head: Callable[[int], Head],
-        example: Tensor,
-        make_heads: Mapping[int, Callable[[int], Head]],
-    ):
-        super().__init__(layers, make_head, example)
-        width = self.widths[-1]
-        self.heads = nn.ModuleDict({str(id_): make(width) for id_, make in make_heads.items()})
-
-    @property
-    def n_heads(self) -> int:
-        """How many heads there are."""
-        return 1 + len(self.heads)
-
-    @property
-    def n_outputs(self) -> int:
-        """How many columns the output has: those of the widest head."""
-        return max(head.out_features for head in self._each_head())
-
-    def outputs(self, features: tuple[Tensor, ...], domains: Tensor | None) -> Tensor:
-        """Return what each row's own head makes of it."""
-        x = features[-1]
-        if domains is None:
-            return self.head(x)
-        output = x.new_full((len(x), self.n_outputs), self.head.padding)
-        for head, rows in self._rows(domains):
-            output[rows, : head.out_features] = head(x[rows])
-        return output
-
-    def loss(self, output: Tensor, y: Tensor, domains: Tensor) -> Tensor:
-        """Return the sum of the heads' losses, of those that have labelled rows."""
-        loss = output.new_zeros(())
-        for head, rows in self._rows(domains):
-            known = rows & (~y.isnan() if y.is_floating_point() else y >= 0)
-            if known.any():
-                loss = loss + head.loss(output[known, : head.out_features], y[known])
-        return loss
-
-    def _each_head(self) -> list[Head]:
-        return [self.head, *cast(Iterable[Head], self.heads.values())]
-
-    def _rows(self, domains: Tensor) -> list[tuple[Head, Tensor]]:
-        """Return every head and which rows are its own."""
-        own = [domains == int(id_) for id_ in self.heads]
-        rest = ~torch.stack(own).any(0)
-        return list(zip(self._each_head(), [rest, *own]))

@@ -4,54 +4,25 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-from sklearn.base import is_classifier
-from skorch.callbacks import Callback
-
 from .._constraints import Int, Real
 from .._parameters import parameter
 from ..base import Domain, TransferTags
-from ..deep._base import (
-    DeepTransferClassifierBase,
-    DeepTransferEstimator,
-    DeepTransferRegressorBase,
-)
+from ..deep._base import DeepTransferClassifierBase, DeepTransferRegressorBase
+from ..deep._parameters import PRETRAIN_EPOCHS
+from ..deep.net import DeepNet
 from ..deep.network import Network
-from ..deep.randomness import seeded
+from ..deep.stages import (
+    GradualUnfreezing,
+    PretrainedEstimator,
+    check_layer_count,
+    freeze_layers,
+    layer_rates,
+)
 
 __all__ = ["FineTuning", "FineTuningRegressor"]
 
 
-class _GradualUnfreezing(Callback):
-    """Train the head alone first, and one more layer, from the last to the first, every so often.
-
-    Parameters
-    ----------
-    every : int
-        After how many epochs the next layer follows. What was frozen when the training began
-        never follows.
-    """
-
-    def __init__(self, every: int):
-        self.every = every
-
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Note what each layer may train."""
-        self.trainable_ = [
-            [p for p in layer.parameters() if p.requires_grad] for layer in net.module_.layers
-        ]
-
-    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
-        """Freeze and unfreeze."""
-        n_unfrozen = (len(net.history) - 1) // self.every
-        first = len(self.trainable_) - n_unfrozen
-        for k, parameters in enumerate(self.trainable_):
-            for weight in parameters:
-                weight.requires_grad_(k >= first)
-        net.module_.train()
-
-
-class _FineTuningBase(DeepTransferEstimator):
+class _FineTuningBase(PretrainedEstimator):
     n_frozen_layers: int = parameter(
         default=0,
         legal=Int(0),
@@ -71,9 +42,7 @@ class _FineTuningBase(DeepTransferEstimator):
         the first, after every so many epochs. None tunes all from the beginning.
         """,
     )
-    pretrain_epochs: int | None = parameter(
-        default=None, legal=(None, Int(1)), text="Passes over the source; None means `max_epochs`."
-    )
+    pretrain_epochs: int | None = PRETRAIN_EPOCHS
     max_epochs: int = parameter(default=100, text="Passes over the labelled target rows.")
     batch_size: int = parameter(default=128, text="At most so many rows are in a batch.")
 
@@ -81,70 +50,22 @@ class _FineTuningBase(DeepTransferEstimator):
         "required", unlabelled_target=False, new_classes=True, source_optional=True
     )
 
-    def _fit(self, source: Domain, target: Domain) -> None:
-        if not len(source) and self.module is None:
-            raise ValueError(
-                f"{type(self).__name__} has nothing to tune: give source rows (Xs, ys) to "
-                "pre-train on, or a pre-trained module."
-            )
-        seeds = self._seeds()
-        self._set_label_scale(source, target)
-        if len(source):
-            network = self._pretrain(source, seeds)
-        else:
-            network = self._network(target, seeds)
-        n_layers = len(network.layers)
-        if self.n_frozen_layers > n_layers:
-            raise ValueError(
-                f"n_frozen_layers is {self.n_frozen_layers}, but the network has only {n_layers} "
-                "hidden layers."
-            )
-        if target is not source:
-            self._tune(network, target.labelled_rows(), seeds)
-        self._set_results()
-
-    def _pretrain(self, source: Domain, seeds) -> Network:
-        same, n_outputs = True, self._n_outputs()
-        if is_classifier(self):
-            same = np.array_equal(self.classes_, self.source_classes_)
-            n_outputs = len(self.source_classes_)
-        self.net_ = self._train(
-            # The last fit's head is the target's: no start for other classes of the source.
-            self._network(source, seeds, n_outputs=n_outputs, continue_head=same),
-            source,
-            None,
-            seeds,
-            max_epochs=self.pretrain_epochs or self.max_epochs,
-        )
-        self.pretrain_history_ = self.net_.history
-        network = self.net_.module_
-        if not same:
-            with seeded(seeds["head"], self._device()):
-                head = self._head(network.widths[-1], len(self.classes_))
-            if self._last_net is not None:
-                self._continue(head, self._last_net.module_.head)
-            network.head = head.to(self._device())
+    def _first_network(self, rows: Domain, seeds) -> Network:
+        network = super()._first_network(rows, seeds)
+        check_layer_count(network, "n_frozen_layers", self.n_frozen_layers)
         return network
 
-    def _tune(self, network: Network, target: Domain, seeds) -> None:
-        for layer in network.layers[: self.n_frozen_layers]:
-            layer.requires_grad_(False)
-        callbacks = []
-        if self.unfreeze_every is not None:
-            callbacks.append(_GradualUnfreezing(self.unfreeze_every))
-        rate = {"lr": self.lr * self.backbone_lr_factor}
-        self.net_ = self._train(
-            network,
-            target,
-            None,
-            {**seeds, "source": seeds["target"]},
-            self._terms(),
-            callbacks,
-            paired=False,
-            # A group for each layer: in one group torch's fused SGD can't step weights that have a
-            # momentum already together with those of a layer that was just unfrozen.
-            optimizer__param_groups=[(f"layers.{k}.*", rate) for k in range(len(network.layers))],
-        )
+    def _second_stage(self, network: Network, source: Domain, target: Domain, seeds) -> DeepNet:
+        freeze_layers(network, self.n_frozen_layers)
+        rates = layer_rates(network, self.lr * self.backbone_lr_factor)
+        callbacks = [] if self.unfreeze_every is None else [GradualUnfreezing(self.unfreeze_every)]
+        return self._train_on_target(network, target, seeds, callbacks, **rates)
+
+    def _last_weights(self):
+        # The last fit's head is the target's: no start for other classes of the source.
+        known = super()._last_weights()
+        others = self._has_new_classes()
+        return {name: known[name] for name in known if not (others and name.startswith("head."))}
 
 
 class FineTuning(_FineTuningBase, DeepTransferClassifierBase):
@@ -227,8 +148,6 @@ class FineTuningRegressor(_FineTuningBase, DeepTransferRegressorBase):
     ----------
     pretrain_history_ : skorch.history.History
         What happened in each epoch of pre-training; only where there was a source.
-    source_classes_ : ndarray of shape (n_source_classes,)
-        The source's classes; only where there was a source.
 
     Raises
     ------

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from skdtl import ADDA, ADDARegressor, DeepTransferClassifier, DeepTransferRegressor
-from skdtl.adversarial.adda import UntiedNetwork
 from skdtl.deep import Activations, InvertedLabels
+from skdtl.deep.domain_networks import UntiedNetwork
 from skdtl.deep.heads import ClassHead
 from skdtl.deep.network import Network, hidden_layers
 

@@ -306,7 +306,7 @@ def test_without_target_labels_it_is_domain_confusion_alone():
 def test_soft_labels_come_from_all_rows_however_many_go_through_at_once(monkeypatch):
     Xs, ys, Xt, yt = two_domains()
     expected = SimultaneousTransfer(**SMALL).fit(Xs, ys, Xt, few(yt)).soft_labels_
-    monkeypatch.setattr("skdtl.adversarial.simultaneous_transfer._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("skdtl.deep.inference._FLOAT32_ROWS", 7)
     found = SimultaneousTransfer(**SMALL).fit(Xs, ys, Xt, few(yt)).soft_labels_
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 

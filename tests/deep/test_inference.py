@@ -70,13 +70,13 @@ def test_classes_are_those_of_float64_even_where_float32_cannot_tell(n_classes):
 def test_most_rows_are_computed_in_float32_alone(monkeypatch):
     estimator = fitted()
     computed = []
-    outputs = inference._outputs
+    outputs = inference.outputs_of
 
     def count(network, X, dtype):
         computed.append(len(X))
         return outputs(network, X, dtype)
 
-    monkeypatch.setattr(inference, "_outputs", count)
+    monkeypatch.setattr(inference, "outputs_of", count)
     estimator.predict(many_rows())
     assert sum(computed) < N_ROWS / 20
 

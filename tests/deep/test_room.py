@@ -5,15 +5,18 @@ What stands here touches nothing in skdtl/deep; docs/guide/adding_a_method.rst t
 
 from __future__ import annotations
 
+import ast
 import copy
 import inspect
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import skdtl
 from skdtl import DeepTransferClassifier, FineTuning, stack
 from skdtl._constraints import Real
 from skdtl._parameters import parameter
@@ -24,7 +27,7 @@ from skdtl.deep import (
     NetworkOfManyHeads,
     Term,
 )
-from skdtl.deep._base import DeepTransferClassifierBase
+from skdtl.deep._base import DeepTransferClassifierBase, DeepTransferEstimator
 from skdtl.deep._parameters import LAM, Lam
 from skdtl.deep.alignments.entropy import mean_entropy
 from skdtl.deep.alignments.mmd import gaussian_mmd2
@@ -123,6 +126,44 @@ def n_lines(*classes) -> int:
 def test_they_are_short():
     assert n_lines(ResidualNetwork, FusedDiscrepancy, RTN) <= 60
     assert n_lines(L2SP, FineTuningNearby) <= 25
+
+
+METHODS = sorted(
+    {
+        Path(inspect.getfile(cls))
+        for _, cls in inspect.getmembers(skdtl, inspect.isclass)
+        if issubclass(cls, DeepTransferEstimator) and not cls.__module__.startswith("skdtl.deep.")
+    }
+)
+
+
+def code_lines(path: Path) -> int:
+    """Count a file's lines that are neither prose nor imports: docstrings and parameters' texts."""
+    text, left_out = path.read_text(), set()
+    for node in ast.walk(ast.parse(text)):
+        part = None
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            part = node
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            part = node  # a docstring
+        elif isinstance(node, ast.keyword) and node.arg in ("text", "type"):
+            part = node.value
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            part = node
+        if part is not None:
+            left_out.update(range(part.lineno, part.end_lineno + 1))
+    lines = enumerate(text.splitlines(), start=1)
+    return sum(k not in left_out and line.strip()[:1] not in ("", "#") for k, line in lines)
+
+
+@pytest.mark.parametrize("path", METHODS, ids=lambda path: path.stem)
+def test_a_methods_file_says_no_more_than_the_method(path):
+    """What is a term, a network or a way of training has a file of its own."""
+    assert 10 < code_lines(path) <= 45
+
+
+def test_every_method_is_counted():
+    assert len(METHODS) >= 16 and {"adda", "ddc", "fine_tuning"} <= {path.stem for path in METHODS}
 
 
 def rows(X):

@@ -124,7 +124,7 @@ def test_layers_and_widths_are_compared_by_the_kernel_that_was_asked_for(bandwid
 
 def test_the_rows_that_are_compared_are_drawn_from_everywhere(monkeypatch):
     """As many target rows as are compared equal the source's; the others, at the end, are far."""
-    monkeypatch.setattr("skdtl.mapping.ddc._COMPARED_ROWS", 40)
+    monkeypatch.setattr("skdtl.mapping._adaptation_layer._COMPARED_ROWS", 40)
     Xs, ys, _, _ = two_domains(n_source=80)
     options = {**NO_SIZES, "hidden_layer_sizes": (8, 4), "kernel": "linear", "lr": 1e-30}
 

@@ -12,7 +12,29 @@ from ..terms import Needs
 from ._base import Activations, Alignment
 from ._class_means import ClassMeans
 
-__all__ = ["SoftLabels", "soft_cross_entropy"]
+__all__ = ["SoftLabels", "mean_soft_labels", "soft_cross_entropy"]
+
+
+def mean_soft_labels(logits: Tensor, y: Tensor, temperature: float) -> Tensor:
+    """Return each class's soft label: the mean softened prediction of its rows, in float64.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, n_classes)
+        What a network that knows the classes says.
+    y : Tensor of shape (n,)
+        Class codes.
+    temperature : float
+        By which the logits are divided first.
+
+    Returns
+    -------
+    soft_labels : Tensor of shape (n_classes, n_classes)
+        Rows that sum to 1.
+    """
+    totals = torch.zeros(logits.shape[1], logits.shape[1], dtype=torch.float64)
+    totals.index_add_(0, y, (logits / temperature).softmax(1).double())
+    return totals / totals.sum(1, keepdim=True)
 
 
 def soft_cross_entropy(
