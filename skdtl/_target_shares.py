@@ -6,13 +6,14 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import nnls
 
-from ._arrays import positions
+from ._arrays import positions, spread_rows
 
 __all__ = ["likely_shares", "rows_with_shares"]
 
 # The source's shares count as much as so many labelled target rows.
-PRIOR_ROWS = 3
+PRIOR_ROWS = 1
 MAX_ITER, TOLERANCE = 100, 1e-5
+MAX_ROWS = 1000
 
 
 def likely_shares(Xs, ys, Xt, labels=None):
@@ -22,9 +23,14 @@ def likely_shares(Xs, ys, Xt, labels=None):
     source's class means. Columns may also have moved for other reasons, some by much: the
     difference that a mixture leaves in each column, in units of its deviation within classes, is
     taken to be noise and an offset with a Laplace distribution, whose scale is the mean of what is
-    left. The shares are the most likely ones, given that those of the source count as much as
-    `PRIOR_ROWS` labelled target rows. So they stay near the source's where all columns have moved,
-    or few columns tell the classes apart, and follow the means where most columns say the same.
+    left. The likeliest shares follow the means where most columns say the same, and take a column
+    that was measured otherwise for an outlier.
+
+    With many classes, or few columns, some mixture explains much of any difference. So the change
+    of the shares is shrunk by max(0, 1 - k / G), as James and Stein's estimator has it, with k the
+    number of free shares and G twice the gain of the logarithmic likelihood, about k by chance.
+    Columns that repeat each other are not counted anew: their number is that of the effective
+    dimensions, (sum λ)² / sum λ², of the correlations within classes.
 
     Parameters
     ----------
@@ -41,11 +47,11 @@ def likely_shares(Xs, ys, Xt, labels=None):
     """
     counts = np.bincount(ys)
     known = np.empty(0, dtype=int) if labels is None else labels
+    n_prior = PRIOR_ROWS + len(known)
     given = np.bincount(known, minlength=len(counts))
-    n_prior = PRIOR_ROWS + given.sum()
     prior = (PRIOR_ROWS * counts / len(ys) + given) / n_prior
-    # The variance of a share among so many rows is at most this.
-    variance = 0.25 / n_prior
+    # Of shares among so many rows; a class that they lack may still be there.
+    variances = np.maximum(prior * (1 - prior), 1 / (4 * n_prior)) / n_prior
 
     of_classes = np.array([_moments(Xs[ys == k]) for k in range(len(counts))])
     target_means, target_variances = _moments(Xt)
@@ -54,17 +60,43 @@ def likely_shares(Xs, ys, Xt, labels=None):
     vary = scales > 1e-8 * (1 + np.abs(target_means))
     if not vary.any():
         return prior
+    n_dimensions = _effective_dimensions(Xs, ys, means, np.sqrt(within))
     means, target_means = means[:, vary] / scales[vary], target_means[vary] / scales[vary]
+    noise = 1 / Xs.shape[0] + 1 / Xt.shape[0]
 
-    noise, shares = 1 / Xs.shape[0] + 1 / Xt.shape[0], prior
+    def left_by(shares):
+        return np.sqrt(noise + (target_means - shares @ means) ** 2)
+
+    shares = prior
     for _ in range(MAX_ITER):
+        left = left_by(shares)
         # Laplace's absolute deviations by weighted squares.
-        left = np.sqrt(noise + (target_means - shares @ means) ** 2)
-        found = _in_simplex(means.T, target_means, 1 / (left.mean() * left), prior, 1 / variance)
+        found = _in_simplex(means.T, target_means, 1 / (left.mean() * left), prior, variances)
         change, shares = np.abs(found - shares).max(), found
         if change < TOLERANCE:
             break
-    return shares
+    gain = 2 * n_dimensions * np.log(left_by(prior).mean() / left_by(shares).mean())
+    n_free = len(counts) - 1
+    return prior + (1 - n_free / max(gain, n_free)) * (shares - prior)
+
+
+def _effective_dimensions(X, y, means, deviations) -> float:
+    """Return (sum λ)² / sum λ² of the correlations between columns within classes."""
+    vary = deviations > 1e-8 * (1 + np.abs(means).max(axis=0))
+    if not vary.any():
+        return 0.0
+    rows = spread_rows(X, MAX_ROWS)
+    X, y, means = X[rows][:, vary], y[rows], means[:, vary] / deviations[vary]
+    if sp.issparse(X):
+        # Products of rows less their classes' means, without making any of them dense.
+        X = X @ sp.diags_array(1 / deviations[vary])
+        mixed, between = (X @ means.T)[:, y], (means @ means.T)[y][:, y]
+        products = (X @ X.T).toarray() - mixed - mixed.T + between
+    else:
+        X = X / deviations[vary] - means[y]
+        X = np.where(np.isnan(X), 0, X)
+        products = X @ X.T if X.shape[1] > X.shape[0] else X.T @ X
+    return float(np.trace(products) ** 2 / np.sum(products**2))
 
 
 def _moments(X):
@@ -79,12 +111,12 @@ def _moments(X):
     return means, (np.where(known, X - means, 0) ** 2).sum(axis=0) / n_known
 
 
-def _in_simplex(A, b, weights, prior, precision):
+def _in_simplex(A, b, weights, prior, variances):
     """Return shares that minimise the weighted squares of A x - b and those of x - prior."""
-    n, big = A.shape[1], 1e3 * np.sqrt(precision + weights.sum())
-    roots = np.sqrt(weights)[:, None]
-    equations = [A * roots, np.sqrt(precision) * np.eye(n), np.full((1, n), big)]
-    values = [b * roots[:, 0], np.sqrt(precision) * prior, [big]]
+    roots, precise = np.sqrt(weights)[:, None], 1 / np.sqrt(variances)
+    big = 1e3 * np.sqrt(weights.sum() + (precise**2).max())
+    equations = [A * roots, np.diag(precise), np.full((1, len(prior)), big)]
+    values = [b * roots[:, 0], precise * prior, [big]]
     shares = nnls(np.concatenate(equations), np.concatenate(values))[0]
     return shares / shares.sum()
 
