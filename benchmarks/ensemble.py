@@ -56,6 +56,7 @@ from functools import partial
 from itertools import product
 
 import numpy as np
+import scipy.sparse as sp
 from _harness import Benchmark, Draw, Method, Task
 from _harness.tables import mean, table
 from _tasks import TASKS
@@ -80,6 +81,8 @@ def draw(task, n_labels, seed):
     if task.scale:
         scaler = StandardScaler().fit(np.concatenate([Xs, Xt]))
         Xs, Xt, X_test = (scaler.transform(X) for X in (Xs, Xt, X_test))
+    else:  # words of texts, as text vectorizers give them
+        Xs, Xt, X_test = (sp.csr_array(X) for X in (Xs, Xt, X_test))
     yt = rows.labels(n_labels) if n_labels else None
     return Draw(Xs, rows.ys, Xt, yt, X_test, rows.y_test)
 

@@ -20,19 +20,20 @@ from sklearn.utils.validation import has_fit_parameter
 from ._delegation import takes_missing_values
 from .base import Domain
 from .baselines import Pooled, TargetOnly
-from .mapping import CORAL, JDA, PerDomain
+from .mapping import CORAL, JDA, TCA, PerDomain
 
-__all__ = ["Candidate", "Tables", "default_candidates", "default_learners"]
+__all__ = ["Candidate", "Tables", "default_candidates", "default_learners", "linear_learner"]
 
-# Beyond so many columns, or rows of both domains, JDA's rounds and CORAL's matrices take too long
-# for one of many candidates.
+# Beyond so many rows or columns of a matrix to be decomposed, or rows of both domains, a candidate
+# takes too long for one of many.
 MAX_COLUMNS, MAX_ROWS = 2000, 20_000
 # So many labelled target rows are enough for candidates of their own.
 ENOUGH_LABELS = 50
 # Ridge's penalties, for standardised columns.
 PENALTIES = np.logspace(-2, 4, 13)
-# Learners that take too long to be fitted round after round.
-TREES = "trees"
+# Learners of single columns, and of columns that share a unit: directions have neither, the first
+# ones spread widest.
+TREES, GAUSSIAN = "trees", "gaussian"
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,18 @@ class Candidate(NamedTuple):
     same_shares: bool = False
 
 
-def default_learners(classifier: bool, *, sparse: bool = False) -> dict[str, Any]:
+def linear_learner(classifier: bool) -> Any:
+    """Return the first of the default learners."""
+    return LogisticRegression(max_iter=1000) if classifier else RidgeCV(PENALTIES)
+
+
+def default_learners(classifier: bool, tables: Tables) -> dict[str, Any]:
     """Return unlike learners by name: where one of them is wrong, another may be right."""
-    if not classifier:
-        return {"linear": RidgeCV(PENALTIES), TREES: ExtraTreesRegressor()}
-    found = {"linear": LogisticRegression(max_iter=1000), TREES: ExtraTreesClassifier()}
-    if not sparse:
-        found["gaussian"] = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    trees = ExtraTreesClassifier() if classifier else ExtraTreesRegressor()
+    found = {"linear": linear_learner(classifier), TREES: trees}
+    # It decomposes the columns' covariance.
+    if classifier and not tables.sparse and tables.n_columns <= MAX_COLUMNS:
+        found[GAUSSIAN] = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     return found
 
 
@@ -116,7 +122,7 @@ def default_candidates(
     found, left_out = [], {}
     for adaptation in _adaptations(classifier, tables):
         for kind, learner in learners.items():
-            if adaptation.rounds and kind == TREES:
+            if adaptation.directions and kind in (TREES, GAUSSIAN):
                 continue
             name = f"{adaptation.name}, {kind}" if kind else adaptation.name
             reason = adaptation.refuses(learner, tables)
@@ -132,28 +138,29 @@ class _Adaptation:
     """One way to use the target, around any learner.
 
     ``last`` ends in the learner; columns come to it in each domain's own units, or in units that
-    both share.
+    both share. ``dense`` takes rows of numbers alone and decomposes a matrix between columns,
+    ``directions`` one between columns or rows, whichever are fewer.
     """
 
     name: str
     last: Any
     own_units: bool = False
     weighted: bool = False
-    own_matrix: bool = False
+    dense: bool = False
+    directions: bool = False
     balanced: bool = False
-    rounds: bool = False
 
     def refuses(self, learner, tables: Tables) -> str | None:
         """Return why this is not for a learner and the tables, or None."""
         if self.weighted and not _takes_weights(learner):
             return f"{type(learner).__name__} takes no sample_weight"
-        if not self.own_matrix:
+        if not (self.dense or self.directions):
             return None
-        if tables.sparse:
+        if self.dense and tables.sparse:
             return "sparse rows would become dense"
         if tables.missing and takes_missing_values(learner):
             return "it takes no missing values"
-        if tables.n_columns > MAX_COLUMNS:
+        if tables.n_columns > MAX_COLUMNS and (self.dense or tables.n_rows > MAX_COLUMNS):
             return f"more than {MAX_COLUMNS} columns would take too long"
         if tables.n_rows > MAX_ROWS:
             return f"more than {MAX_ROWS} rows would take too long"
@@ -172,7 +179,8 @@ class _Adaptation:
             steps.append(("scaler", scaler))
         last = clone(self.last).set_params(estimator=clone(learner))
         steps.append((type(last).__name__.lower(), last))
-        return Candidate(name, Pipeline(steps), self.own_units, self.own_units and self.balanced)
+        moves = self.own_units or self.directions
+        return Candidate(name, Pipeline(steps), moves, moves and self.balanced)
 
 
 def _takes_weights(learner) -> bool:
@@ -186,12 +194,16 @@ def _adaptations(classifier: bool, tables: Tables) -> Iterator[_Adaptation]:
         yield _Adaptation("source", Pooled())
         if tables.without_target:
             return
-        yield _Adaptation("own units", Pooled(), own_units=True, balanced=classifier)
-        yield _Adaptation("CORAL", CORAL(), own_units=True, own_matrix=True, balanced=classifier)
+        # The words of a text share their unit already, and are too many for a matrix of their own.
+        own_units = not tables.sparse
+        moved = {"own_units": own_units, "balanced": classifier}
+        if own_units:
+            yield _Adaptation("own units", Pooled(), **moved)
+        else:
+            yield _Adaptation("TCA", TCA(), directions=True, **moved)
+        yield _Adaptation("CORAL", CORAL(), dense=True, **moved)
         if classifier:
-            yield _Adaptation(
-                "JDA", JDA(), own_units=True, own_matrix=True, balanced=True, rounds=True
-            )
+            yield _Adaptation("JDA", JDA(), directions=True, **moved)
         return
     for words, own_units in (("pooled", False), ("own units", True)):
         shares = {"own_units": own_units, "balanced": classifier}

@@ -24,7 +24,13 @@ from ._candidates import Fit, adapts, fit_candidate, last_step, refusal, seeded
 from ._constraints import RANDOM_STATE, HasMethod, Int, OneOf, Real, SequenceOf
 from ._delegation import takes_missing_values
 from ._parameters import DeclaredParameters, parameter
-from ._portfolio import Candidate, Tables, default_candidates, default_learners
+from ._portfolio import (
+    Candidate,
+    Tables,
+    default_candidates,
+    default_learners,
+    linear_learner,
+)
 from ._predictions import ClassPredictions, TargetPredictions
 from ._target_shares import likely_shares, rows_with_shares
 from ._typing import RowsLike
@@ -146,7 +152,7 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
         if self.estimators is None:
             learners = {"": self.estimator}
             if self.estimator is None:
-                learners = default_learners(classifier, sparse=tables.sparse)
+                learners = default_learners(classifier, tables)
             return default_candidates(learners, classifier, tables)
         found: list[Candidate] = []
         left_out: dict[str, str] = {}
@@ -438,15 +444,17 @@ class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
     Notes
     -----
     *The portfolio without target labels*: the learner on the source ("source"); each domain in its
-    own units, by :class:`PerDomain` ("own units"); after that :class:`CORAL` and, not around trees,
-    :class:`JDA`. The learners are logistic regression ("linear"),
+    own units, by :class:`PerDomain` ("own units"); after that :class:`CORAL` and, around "linear"
+    alone, :class:`JDA`. The learners are logistic regression ("linear"),
     :class:`~sklearn.ensemble.ExtraTreesClassifier` ("trees") and linear discriminant analysis with
     a shrunk covariance ("gaussian"). *With target labels*: the learner on the labelled rows of both
     domains ("pooled"), each row alike or with half of the weight on each domain ("balanced"), in
     common units and in each domain's own ones, and from 50 labels on on these rows alone
     ("target"). All columns are standardised in front; missing values become medians, with a column
-    that says where, unless the learner takes them. Sparse rows are not centred and not made dense:
-    CORAL, JDA and "gaussian" have no vote then. ``left_out_`` says what has none, and why.
+    that says where, unless the learner takes them. ``left_out_`` says what has no vote, and why.
+    *Sparse rows* are not made dense, and the words of a text share their unit: without target
+    labels the adaptations are :class:`TCA` and :class:`JDA` of the rows as they are, around
+    "linear", and there is no "gaussian", nor is there beyond 2000 columns.
 
     *Class shares.* To give two domains the same mean is wrong where the classes have other shares
     in the target: it moves the classes against each other. So all that makes means alike is fitted
@@ -470,8 +478,9 @@ class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
     mean over rows is an estimate of the accuracy that needs no labels. It is mostly too high, the
     more so the larger the shift.
 
-    *Cost.* Prediction costs what the candidates cost. JDA and CORAL have no vote beyond 2000
-    columns or 20 000 rows. Networks vote where they are given:
+    *Cost.* Prediction costs what the candidates cost. CORAL has no vote beyond 2000 columns, JDA
+    and TCA have none where rows are as many, too, and all of them beyond 20 000 rows. Networks
+    vote where they are given:
     ``TransferEnsemble([("dann", DANN()), ("coral", CORAL()), ("source", SourceOnly())])``.
 
     References
@@ -496,7 +505,7 @@ class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
     >>> model.score(data.Xt, data.yt) > 0.9
     True
     >>> len(model.estimators_), model.agreement(data.Xt[:5]).shape
-    (11, (5,))
+    (10, (5,))
     """
 
     def _decode(self, y):
@@ -581,7 +590,7 @@ class TransferEnsembleRegressor(RegressorMixin, TargetPredictions, _Ensemble):
 
     def _learner(self):
         # Without one they would be classifiers.
-        return self.estimator or default_learners(False)["linear"]
+        return self.estimator or linear_learner(False)
 
     def _opinion(self, model, X):
         return np.ravel(model.predict(X))

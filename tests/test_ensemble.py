@@ -33,6 +33,7 @@ from skdtl import (
     TransferEnsembleRegressor,
     stack,
 )
+from skdtl._portfolio import Tables, default_learners
 from skdtl.datasets import make_shifted_classification
 
 
@@ -258,7 +259,7 @@ def names_of(model):
 
 LEARNERS = ("linear", "trees", "gaussian")
 UNLABELLED = {f"{a}, {b}" for a in ("source", "own units", "CORAL") for b in LEARNERS}
-UNLABELLED |= {"JDA, linear", "JDA, gaussian"}
+UNLABELLED |= {"JDA, linear"}
 LABELLED = {f"{a}, {b}" for a in ("pooled", "own units") for b in LEARNERS}
 LABELLED |= {f"{a}, balanced, {b}" for a in ("pooled", "own units") for b in ("linear", "trees")}
 
@@ -330,8 +331,10 @@ def test_sparse_rows():
     X = rng.poisson(np.where(y[:, None] == np.arange(40) % 2, 0.6, 0.1)).astype(float)
     X = sp.csr_array(X)
     model = TransferEnsemble(random_state=0).fit(X[:100], y[:100], X[100:])
-    assert names_of(model) == {f"{a}, {b}" for a in ("source", "own units") for b in LEARNERS[:2]}
-    assert set(model.left_out_) == {"CORAL, linear", "CORAL, trees", "JDA, linear"}
+    assert names_of(model) == {"source, linear", "source, trees", "TCA, linear", "JDA, linear"}
+    assert set(model.left_out_) == {"CORAL, linear", "CORAL, trees"}
+    # The rows as they are: no scaler stands before the adaptation.
+    assert [name for name, _ in model.named_estimators_["JDA, linear"].steps] == ["jda"]
     assert model.score(X[100:], y[100:]) > 0.8
     dense = TransferEnsemble(estimator=KNeighborsClassifier()).fit(X[:100], y[:100], X[100:])
     assert "CORAL" in dense.left_out_
@@ -343,12 +346,24 @@ def test_wide_and_long_tables(monkeypatch):
     model = TransferEnsemble(estimator=LogisticRegression()).fit(Xs, ys, Xt)
     assert names_of(model) == {"source", "own units"}
     assert model.left_out_["JDA"] == "more than 4 columns would take too long"
+    learners = default_learners(True, Tables(300, 5, 0, False, False, False))
+    assert list(learners) == ["linear", "trees"]
     monkeypatch.setattr("skdtl._portfolio.MAX_COLUMNS", 5)
+    learners = default_learners(True, Tables(300, 5, 0, False, False, False))
+    assert list(learners) == list(LEARNERS)
     monkeypatch.setattr("skdtl._portfolio.MAX_ROWS", 299)
     model.fit(Xs, ys, Xt)
     assert model.left_out_["CORAL"] == "more than 299 rows would take too long"
     monkeypatch.setattr("skdtl._portfolio.MAX_ROWS", 300)
     assert not model.fit(Xs, ys, Xt).left_out_
+
+
+def test_directions_of_few_rows_and_many_columns(monkeypatch):
+    monkeypatch.setattr("skdtl._portfolio.MAX_COLUMNS", 300)
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 301)), np.arange(80) % 2
+    model = TransferEnsemble(estimator=LogisticRegression()).fit(X[:40], y[:40], X[40:])
+    assert names_of(model) == {"source", "own units", "JDA"}  # it decomposes products of rows
 
 
 def test_more_columns_than_rows():
