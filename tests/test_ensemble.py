@@ -13,6 +13,7 @@ import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -317,6 +318,16 @@ def test_missing_values():
     assert model.left_out_ == trees and names_of(model) == UNLABELLED - set(trees)
     assert np.isfinite(model.predict_proba(Xt)).all()
     assert model.score(Xt, yt) > complete - 0.15
+    # Medians stand for what is missing, and a column tells where.
+    filled = make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+        StandardScaler(),
+        Pooled(LogisticRegression(max_iter=1000)),
+    )
+    X, y, domain = stack(Xs, ys, Xt)
+    filled.fit(X, y, pooled__sample_domain=domain)
+    source = model.named_estimators_["source, linear"]
+    assert_allclose(source.predict_proba(Xt), filled.predict_proba(Xt), rtol=1e-6)
     boosting = HistGradientBoostingClassifier(max_iter=5)
     model = TransferEnsemble(estimator=boosting).fit(Xs, ys, Xt)
     assert names_of(model) == {"source", "own units"}
@@ -336,6 +347,10 @@ def test_sparse_rows():
     # The rows as they are: no scaler stands before the adaptation.
     assert [name for name, _ in model.named_estimators_["JDA, linear"].steps] == ["jda"]
     assert model.score(X[100:], y[100:]) > 0.8
+    # The columns of a text share their unit: they are left as they are.
+    plain = LogisticRegression(max_iter=1000).fit(X[:100], y[:100])
+    source = model.named_estimators_["source, linear"]
+    assert_allclose(source.predict_proba(X), plain.predict_proba(X), rtol=1e-6)
     dense = TransferEnsemble(estimator=KNeighborsClassifier()).fit(X[:100], y[:100], X[100:])
     assert "CORAL" in dense.left_out_
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdtl._target_shares import likely_shares, rows_with_shares
+from skdtl._target_shares import _moments, likely_shares, rows_with_shares
 
 
 def domains(shares, n_columns=10, n_moved=0, n_source=600, n_target=600, seed=0):
@@ -82,6 +82,25 @@ def test_sparse_rows_and_missing_values():
     gone = np.random.default_rng(0).random(Xs.shape) < 0.2
     found = likely_shares(np.where(gone, np.nan, Xs), ys, np.where(gone, np.nan, Xt))
     assert distance(found, expected) < 0.05
+
+
+def test_moments_are_of_the_values_that_are_there():
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((50, 4)) < 0.4, 0, 3 + rng.normal(size=(50, 4)))
+    for found in (_moments(X), _moments(sp.csr_array(X))):
+        assert_allclose(found, [X.mean(axis=0), X.var(axis=0)])
+    X[X == 0] = np.nan
+    assert_allclose(_moments(X), [np.nanmean(X, axis=0), np.nanvar(X, axis=0)])
+    X[:, 1] = np.nan
+    assert_array_equal(np.transpose(_moments(X))[1], [0, 0])
+
+
+def test_chosen_rows_are_spread_over_their_class():
+    X, y = np.arange(20.0)[:, None], np.repeat([0, 1], 10)
+    rows = rows_with_shares(X, y, np.array([0.25, 0.75]))
+    assert np.sort(rows[:5]).tolist() == [0, 2, 4, 6, 8]
+    often = np.bincount(rows[5:] - 10)
+    assert often.tolist() == [2, 1] * 5
 
 
 def test_rows_with_shares():

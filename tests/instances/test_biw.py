@@ -14,6 +14,7 @@ from sklearn.svm import LinearSVC
 
 from skdtl import BIW, NoTargetWarning, SourceOnly
 from skdtl.instances._density_ratio import column_moments, discriminator_ratio
+from skdtl.instances._effective import tempered
 from skdtl.instances.biw import feature_agreement
 
 
@@ -74,6 +75,33 @@ def test_agreement_by_hand():
     shift = ((mean - 1) ** 2 + (mean - 11) ** 2) / 2
     found = feature_agreement(Xs, classes, weights, Xt, halves)
     np.testing.assert_allclose(found[0], np.exp(-shift / ((1 + variance) / 2)))
+    # Each class counts by its target rows: three of the first class, whose mean moves by 2 and
+    # whose target rows vary by 2/3 * 4/3, against one of the second, which stays.
+    Xt = np.array([[2.0, 5], [2, 5], [4, 5], [11, 5]])
+    few = np.array([[1, 0], [1, 0], [1, 0], [0, 1]])
+    moved, varied = Xt[:3, 0].mean() - 1, (1 + Xt[:3, 0].var()) / 2
+    found = feature_agreement(Xs, classes, weights, Xt, few)
+    np.testing.assert_allclose(found[0], np.exp(-3 * moved**2 / (3 * varied + 1 * 0.5)))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_first_round_by_hand():
+    """What the fit is weighted with, after the floor, is what the features are compared by."""
+    rng = np.random.default_rng(0)
+    Xs, Xt = rng.normal(size=(200, 6)), rng.normal(0.8, 1, size=(100, 6))
+    ys, yt = (Xs[:, 0] > 0.3).astype(int), np.full(100, np.nan)
+    yt[:20] = Xt[:20, 0] > 0.8
+    posteriors = np.zeros((100, 2))
+    posteriors[:20] = np.eye(2)[yt[:20].astype(int)]
+    ratio = discriminator_ratio(Xs, Xt, feature_weights=np.ones(6))
+    agreements = []
+    for share in (0.0, 0.8):
+        weights = tempered(ratio, share, ys)[0] if share else ratio / ratio.mean()
+        agreement = feature_agreement(Xs, np.eye(2)[ys], weights, Xt, posteriors)
+        model = BIW(max_iter=1, min_effective_share=share).fit(Xs, ys, Xt, yt)
+        np.testing.assert_allclose(model.feature_weights_, (1 + agreement) / 2)
+        agreements.append(agreement)
+    assert np.abs(agreements[0] - agreements[1]).max() > 0.02
 
 
 def test_agreement_of_unseen_classes_and_constant_features():

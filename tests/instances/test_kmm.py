@@ -213,6 +213,23 @@ def test_low_rank_is_noticed(monkeypatch):
     assert max(shapes) == 1200
 
 
+def test_a_factor_that_misleads_is_found_out_by_the_kernel(monkeypatch):
+    from skdtl.instances import kmm
+
+    Xs, Xt, _ = normal_shift(0, n=1000)
+    honest, ranks = kmm.pivoted_cholesky, []
+
+    def smaller_at_first(*arguments):
+        L, rest = honest(*arguments)
+        ranks.append(len(L))
+        return (0.9 * L, rest) if len(ranks) == 1 else (L, rest)
+
+    monkeypatch.setattr(kmm, "pivoted_cholesky", smaller_at_first)
+    model = KMM(LinearRegression(), gamma=0.2).fit(Xs, Xs[:, 0], Xt)
+    assert len(ranks) > 1  # it went on with the matrix
+    assert model.duality_gap_ <= model.tol
+
+
 def test_a_nearly_singular_matrix_of_high_rank():
     """The hardest case: 1000 rows on a plane, a narrow kernel, eigenvalues down to rounding."""
     Xs, Xt, _ = normal_shift(0, n=1000)

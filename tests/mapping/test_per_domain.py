@@ -24,7 +24,12 @@ from sklearn.preprocessing import (
 
 from skdtl import CORAL, PerDomain, SourceOnly, stack
 from skdtl.datasets import make_shifted_classification
-from skdtl.mapping._class_shares import counts_differ, other_shares, shares_behind_means
+from skdtl.mapping._class_shares import (
+    _whitening,
+    counts_differ,
+    other_shares,
+    shares_behind_means,
+)
 
 
 def z_scores(X):
@@ -340,6 +345,19 @@ def test_counts_differ():
     # significant, but little
     assert not counts_differ(np.array([100_000, 100_000]), np.array([55_000, 45_000]))
     assert counts_differ(np.array([90, 90, 20]), np.array([10, 10, 60]))
+    # One class is as common in both: the others tell.
+    assert counts_differ(np.array([100, 50, 150]), np.array([50, 100, 150]))
+
+
+@pytest.mark.parametrize("shape", [(200, 12), (60, 90)])
+def test_whitened_rows_vary_by_one_in_each_direction(shape):
+    rng = np.random.default_rng(0)
+    within = rng.normal(size=shape) * np.linspace(0.5, 2, shape[1])
+    freedom = shape[0] - 2
+    whitened = within @ _whitening(within, freedom)
+    np.testing.assert_allclose(
+        whitened.T @ whitened / freedom, np.eye(min(shape[1], freedom // 5)), atol=1e-9
+    )
 
 
 def test_sources_with_other_shares_are_named():
