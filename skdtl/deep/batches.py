@@ -6,13 +6,32 @@ import math
 import zlib
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-__all__ = ["PairedBatch", "PairedBatches", "memory_mapped"]
+__all__ = ["PairedBatch", "PairedBatches", "Side", "memory_mapped"]
+
+
+class Side(NamedTuple):
+    """The rows of one side of a batch.
+
+    Attributes
+    ----------
+    X : Tensor of shape (n, n_features)
+        Rows.
+    y : Tensor of shape (n,) or None
+        Labels; None where no row of the side has one.
+    domains : Tensor of shape (n,), int
+        The ids of the rows' domains.
+    """
+
+    X: Tensor
+    y: Tensor | None
+    domains: Tensor
 
 
 class PairedBatch(tuple):
@@ -20,24 +39,37 @@ class PairedBatch(tuple):
 
     Parameters
     ----------
-    X : Tensor of shape (n, n_features)
-        Rows.
-    y : Tensor of shape (n,) or (n_labelled,)
-        Labels; the other side's may all be missing.
+    labelled : Side
+        Rows with labels.
+    other : Side or None
+        Rows beside them, of which all labels may be missing: `y` then lacks them.
+
+    Attributes
+    ----------
     n_labelled : int
         How many rows are of the labelled side.
     domains : Tensor of shape (n,), int
-        The ids of the rows' domains.
+        The ids of all rows' domains.
     """
 
+    labelled: Side
+    other: Side | None
     n_labelled: int
     domains: Tensor
 
-    def __new__(cls, X: Tensor, y: Tensor, n_labelled: int, domains: Tensor):
-        """Join the parts of a batch."""
+    def __new__(cls, labelled: Side, other: Side | None):
+        """Join the sides."""
+        X, y, domains = labelled
+        assert y is not None  # labelled rows have labels
+        n_labelled = len(X)
+        if other is not None:
+            X = torch.cat([X, other.X])
+            domains = torch.cat([domains, other.domains])
+            if other.y is not None:
+                y = torch.cat([y, other.y])
         batch = super().__new__(cls, (X, y))
-        batch.n_labelled = n_labelled
-        batch.domains = domains
+        batch.labelled, batch.other = labelled, other
+        batch.n_labelled, batch.domains = n_labelled, domains
         return batch
 
 
@@ -71,8 +103,8 @@ class _Rows:
         self.generator.manual_seed(self.seed)
         self.next = len(self.slices)
 
-    def take(self) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Return the next rows, their labels if any, and the ids of their domains."""
+    def take(self) -> Side:
+        """Return the next rows."""
         if self.next == len(self.slices):
             self._shuffle()
         rows = self.slices[self.next]
@@ -81,7 +113,7 @@ class _Rows:
             x = torch.as_tensor(_writable(self.X[self.order[rows]])).to(self.device)
         else:
             x = self.shuffled[rows]
-        return x, None if self.y is None else self.shuffled_y[rows], self.shuffled_ids[rows]
+        return Side(x, None if self.y is None else self.shuffled_y[rows], self.shuffled_ids[rows])
 
     def checksum(self) -> int:
         """Return a number that is hardly the same for other rows; it is found from some of them."""
@@ -179,13 +211,5 @@ class PairedBatches(Dataset):
             for rows in filter(None, (self.labelled, self.other)):
                 rows.restart()
         for _ in range(len(self)):
-            X, y, domains = self.labelled.take()
-            assert y is not None  # labelled rows have labels
-            n_labelled = len(X)
-            if self.other:
-                X_other, y_other, domains_other = self.other.take()
-                X = torch.cat([X, X_other])
-                domains = torch.cat([domains, domains_other])
-                if y_other is not None:
-                    y = torch.cat([y, y_other])
-            yield PairedBatch(X, y, n_labelled, domains)
+            labelled = self.labelled.take()
+            yield PairedBatch(labelled, self.other.take() if self.other else None)

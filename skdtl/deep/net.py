@@ -221,16 +221,15 @@ class DeepNet(NeuralNet):
 
     def _steps(self, batch, features, output, progress: float) -> list[tuple[Term, Step]]:
         """Return the terms that can act on a batch, each with what it sees of the step."""
-        alone = batch.n_labelled == len(output)
-        acting = [term for term in self.alignments_ if not (alone and term.needs.target)]
+        acting = [t for t in self.alignments_ if batch.other is not None or not t.needs.target]
         if not acting:
             return []
         labelled, other = _sides(batch, features, output, self.module_.head)
         lam = self.lam(progress)
         if self.module_.training:
             self._see("lam", lam)
-        step = Step(self.module_, self.optimizer_, labelled, other, lam, progress)
-        return [(term, step._replace(lam=term.strength(lam))) for term in acting]
+        common = self.module_, self.optimizer_, labelled, other
+        return [(term, Step(*common, term.strength(lam), progress)) for term in acting]
 
     def validation_step(self, batch, **fit_params):
         """Compute the loss of one batch of held-out rows, an opponent's part left out."""
@@ -252,8 +251,8 @@ class DeepNet(NeuralNet):
                 self._see(f"valid_{name}", value)
             for term, observed in zip(terms, of_training):
                 term.observed = observed
-        alone = batch.n_labelled == len(output)
-        self.held_out_outputs_.append(output if alone else output[batch.n_labelled :])
+        judged = output if batch.other is None else output[batch.n_labelled :]
+        self.held_out_outputs_.append(judged)
         return {"loss": loss, "y_pred": prediction}
 
     def _see(self, name: str, value: float) -> None:
@@ -316,16 +315,14 @@ def _sides(
     batch: PairedBatch, features: tuple[Tensor, ...], output: Tensor, head: Head
 ) -> tuple[Activations, Activations | None]:
     """Return the activations of a batch's labelled rows, and those of the others, if any."""
-    X, y = batch
-    n = batch.n_labelled
-    if n == len(output):
-        return Activations(features, output, y, X, batch.domains, head), None
-    sizes = [n, len(output) - n]
+    if batch.other is None:
+        X, y, domains = batch.labelled
+        return Activations(features, output, y, X, domains, head), None
+    sizes = [batch.n_labelled, len(output) - batch.n_labelled]
     pairs = [f.split_with_sizes(sizes) for f in features]  # split() does the same, slower
     outputs = output.split_with_sizes(sizes)
-    labels = y[:n], y[n:] if len(y) > n else None
     labelled, other = (
-        Activations(tuple(pair[k] for pair in pairs), outputs[k], labels[k], x, ids, head)
-        for k, (x, ids) in enumerate(zip((X[:n], X[n:]), (batch.domains[:n], batch.domains[n:])))
+        Activations(tuple(pair[k] for pair in pairs), outputs[k], y, X, domains, head)
+        for k, (X, y, domains) in enumerate((batch.labelled, batch.other))
     )
     return labelled, other
