@@ -93,6 +93,20 @@ def parameter(
     last : bool, default=False
         Whether it stands behind the parameters that subclasses declare of their own, always in the
         same place: for those that all of a family share.
+
+    Returns
+    -------
+    declaration : Any
+        What the class keeps of it, until ``__init__`` is made; a type checker sees the default.
+
+    Examples
+    --------
+    >>> from skdtl import DeepTransferClassifier
+    >>> from skdtl.base import parameter
+    >>> class Patient(DeepTransferClassifier):
+    ...     max_epochs: int = parameter(default=1000)
+    >>> Patient().max_epochs
+    1000
     """
     return Parameter(default, legal, text, type, kw_only, last)
 

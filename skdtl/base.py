@@ -44,6 +44,7 @@ from ._labels import (
     read_labels,
     whole_numbers,
 )
+from ._parameters import parameter
 from ._typing import LabelsLike, RowsLike
 from .domains import check_sample_domain
 
@@ -55,6 +56,7 @@ __all__ = [
     "TransferEstimator",
     "TransferEstimatorTags",
     "TransferTags",
+    "parameter",
 ]
 
 
