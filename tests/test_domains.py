@@ -44,6 +44,12 @@ def test_stack_and_back(ys, yt, expected):
         assert_array_equal(is_missing_label(yt_back), is_missing_label(yt))
 
 
+def test_split_labels_have_the_type_of_what_they_hold():
+    y, domain = np.array([0, 1, 1, None], dtype=object), [1, 2, 1, -1]
+    _, (first, second), _, _ = split_domains(np.zeros((4, 1)), y, domain)
+    assert first.dtype.kind == second.dtype.kind == "i" and first.tolist() == [0, 1]
+
+
 def test_several_sources():
     X, y, domain = stack([XS, XS[:2] + 9], [[0, 1, 0], [1, 1]], XT, [0, 1])
     assert domain.tolist() == [1, 1, 1, 2, 2, -1, -1]

@@ -130,6 +130,13 @@ def test_more_target_rows_than_cross_validation_looks_at(monkeypatch):
         np.testing.assert_allclose(part.log_coef, whole.log_coef)
 
 
+def test_the_rows_that_cross_validation_looks_at_are_spread(monkeypatch):
+    Xs, Xt, _ = normal_shift(0, 100, 2, 0.8, 0.7, 80)
+    monkeypatch.setattr(kliep, "_CV_ROWS", 30)
+    expected = fit_kliep(Xs, Xt).scores
+    np.testing.assert_allclose(fit_kliep(Xs, Xt[np.argsort(Xt[:, 0])]).scores, expected)
+
+
 def test_a_target_row_far_from_all_others():
     Xs, Xt, _ = normal_shift(0, 200, 2, 0.8, 0.7, 100)
     Xt[0] = 1e4

@@ -124,6 +124,14 @@ def test_more_rows_than_are_left_out(monkeypatch):
     np.testing.assert_allclose(part.losses[3:6, 4:7], whole.losses[3:6, 4:7], atol=0.3)
 
 
+def test_the_rows_that_are_left_out_are_spread(monkeypatch):
+    Xs, Xt, _ = normal_shift(0, 100, 2, 0.8, 0.7, 80)
+    monkeypatch.setattr(lsif, "_LOO_ROWS", 30)
+    expected = fit_lsif(Xs, Xt).losses
+    in_order = (X[np.argsort(X[:, 0])] for X in (Xs, Xt))
+    np.testing.assert_allclose(fit_lsif(*in_order).losses, expected)
+
+
 def test_regularisation_shrinks():
     Xs, Xt, _ = normal_shift(0, 60, 2, 0.8, 0.7, 50)
     means = [ulsif_weights(Xs, Xt, gamma=1.0, lam=lam).mean() for lam in (0.01, 1.0, 100.0)]

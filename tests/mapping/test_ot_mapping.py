@@ -283,6 +283,20 @@ def test_iterations_are_counted_and_may_be_continued(reg_e, tol):
 # --- labelled target rows ----------------------------------------------------------------------
 
 
+def test_a_pair_of_unlike_labels_costs_more_than_any_other():
+    """However far most pairs are below the farthest one."""
+    rng = np.random.default_rng(0)
+    ys = np.repeat([0, 1], [18, 2])
+    Xs = rng.normal(size=(20, 2)) + 100 * ys[:, None]
+    Xt = rng.normal(size=(20, 2)) + 100 * (np.arange(20)[:, None] >= 18)
+    yt = np.full(20, np.nan)
+    yt[19] = 0  # among the source's rows of the other class
+    for norm in ("median", "max", None):
+        coupling = OTMapping(reg_e=0, norm=norm).fit(Xs, ys, Xt, yt).coupling_
+        assert coupling[ys == 1, 19].sum() == 0
+        assert coupling[ys == 0, 19].sum() == pytest.approx(1 / 20)
+
+
 @pytest.mark.parametrize("norm", ["median", "max", None])
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
 def test_a_known_class_forbids_others_in_any_unit(norm, scale):
