@@ -69,6 +69,7 @@ OTHER = {
     "reg": 1.0,
     "reg_cl": 1.0,
     "reg_e": 0.5,
+    "reg_m": 1.0,
     "threshold": 1.0,
     "tol": 10.0,
     "weights": (0.0, 1.0),
