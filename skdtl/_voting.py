@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["equal_confidence", "sharpened", "trusting_weights"]
+__all__ = [
+    "equal_confidence",
+    "likely_weights",
+    "normal_likelihoods",
+    "sharpened",
+    "trusting_weights",
+]
 
 # Below this a probability says no more than never.
 FLOOR = 1e-6
 # Exponents beyond these make a candidate say all classes alike, or one with certainty.
 LOWEST, HIGHEST = 0.05, 20.0
 BISECTIONS = 40
+# Equal weights count as much as so many labelled rows.
+PRIOR_ROWS = 5
+MAX_ITER, TOLERANCE = 1000, 1e-6
 
 
 def sharpened(shares, exponent):
@@ -77,3 +86,55 @@ def trusting_weights(adapts, agreement, chance):
     """
     trust = (agreement - chance) / (1 - chance)
     return trust / len(adapts) + (1 - trust) * ~adapts / np.sum(~adapts)
+
+
+def likely_weights(likelihoods):
+    """Find the weights with which a mixture of candidates explains labels best.
+
+    Parameters
+    ----------
+    likelihoods : ndarray of shape (n_candidates, n), or callable
+        What each candidate says that the labels are likely to be, of rows that it was not trained
+        on; or what gives this for shares of the rows, of the same shape.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_candidates,)
+        The mode of their posterior, by expectation maximisation: a row counts for the candidates
+        that expected its label, and equal weights count as much as `PRIOR_ROWS` rows.
+    """
+    given = likelihoods if callable(likelihoods) else lambda shares: likelihoods
+    n_candidates, n = np.shape(given(None))
+    weights = np.full(n_candidates, 1 / n_candidates)
+    shares = None
+    for _ in range(MAX_ITER):
+        shares = weights[:, None] * given(shares)
+        shares /= shares.sum(axis=0)
+        found = (PRIOR_ROWS / n_candidates + shares.sum(axis=1)) / (PRIOR_ROWS + n)
+        change, weights = np.abs(found - weights).max(), found
+        if change < TOLERANCE:
+            break
+    return weights
+
+
+def normal_likelihoods(errors):
+    """Return what gives the likelihood of errors, normal with a variance that all share.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n_candidates, n)
+
+    Returns
+    -------
+    likelihoods : callable
+        Of shares of the rows, (n_candidates, n) with columns that sum to 1, by which the variance
+        is estimated; None means all alike. A row's likelihoods are scaled to have the maximum 1.
+    """
+    squares = errors**2
+    least = np.finfo(float).tiny + 1e-12 * squares.mean()
+
+    def likelihoods(shares):
+        mean = squares.mean() if shares is None else np.sum(shares * squares) / errors.shape[1]
+        return np.exp((squares.min(axis=0) - squares) / (2 * max(mean, least)))
+
+    return likelihoods

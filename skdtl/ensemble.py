@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +18,7 @@ from sklearn.base import (
     is_classifier,
     is_regressor,
 )
+from sklearn.model_selection import KFold
 from sklearn.utils import Bunch, check_random_state, estimator_html_repr, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -34,10 +37,28 @@ from ._portfolio import (
 from ._predictions import ClassPredictions, TargetPredictions
 from ._target_shares import likely_shares, rows_with_shares
 from ._typing import RowsLike
-from ._voting import equal_confidence, sharpened, trusting_weights
+from ._voting import (
+    FLOOR,
+    equal_confidence,
+    likely_weights,
+    normal_likelihoods,
+    sharpened,
+    trusting_weights,
+)
 from .base import Domain, TransferEstimator, TransferTags
 
 __all__ = ["TransferEnsemble", "TransferEnsembleRegressor"]
+
+# Parts of the labelled target rows, which are held out in turn; less than two rows a part tell
+# nothing.
+N_FOLDS = 5
+
+
+def _without_labels(domain: Domain, rows) -> Domain:
+    """Return a domain of which some rows have lost their labels."""
+    y, labelled = domain.y.copy(), domain.labelled.copy()
+    y[rows], labelled[rows] = np.nan if y.dtype.kind == "f" else -1, False
+    return replace(domain, y=y, labelled=labelled)
 
 
 class _Named:
@@ -207,7 +228,8 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
         self._check_kind(candidates)
         for name, reason in self.left_out_.items():
             self._say(f"{name}: left out, {reason}")
-        fits = self._fit_all(candidates, source, target)
+        random = check_random_state(self.random_state)
+        fits = self._fit_all(candidates, source, target, random)
         kept = [k for k, fit in enumerate(fits) if fit.error is None]
         for candidate, fit in zip(candidates, fits):
             if fit.error is not None:
@@ -224,8 +246,14 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
         opinions = np.array([self._opinion(model, target.X) for model in self.estimators_])
         # What rows were trained on, candidates agree on.
         new = ~target.labelled & (target is not source)
-        opinions = self._comparable(opinions, new)
-        self.weights_ = self._find_weights(opinions, candidates, given, tables)
+        self._note_confidence(opinions, new)
+        opinions = self._as_voting(opinions)
+        self.weights_ = self._given_or_equal(candidates, given)
+        if isinstance(self.weights, str) and self.weights == "auto" and target is not source:
+            if not tables.n_labelled:
+                self.weights_ = self._weights_by_trust(opinions, candidates)
+            elif self.estimators is None and tables.n_labelled >= 2 * N_FOLDS:
+                self.weights_ = self._weights_by_labels(candidates, source, target, random)
         agreements = self._agreements(opinions, self.weights_)
         self.agreement_ = self.weights_ @ agreements
         self.candidates_ = {
@@ -235,22 +263,11 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
             "seconds": np.array([fits[k].seconds for k in kept]),
         }
 
-    def _fit_all(self, candidates, source: Domain, target: Domain) -> list[Fit]:
+    def _fit_all(self, candidates, source: Domain, target: Domain, random) -> list[Fit]:
         """Fit all candidates; errors are noted, warned of, and kept."""
-        random = check_random_state(self.random_state)
-        rows = self._stacked(source, target)
-        balanced = rows
-        if any(candidate.same_shares for candidate in candidates):
-            labels = target.y[target.labelled]
-            shares = likely_shares(source.X, source.y, target.X, labels)
-            alike = source.take(rows_with_shares(source.X, source.y, shares))
-            balanced = self._stacked(alike, target)
-        jobs = (
-            delayed(fit_candidate)(
-                seeded(candidate.estimator, random), *(balanced if candidate.same_shares else rows)
-            )
-            for candidate in candidates
-        )
+        for candidate in candidates:
+            seeded(candidate.estimator, random)
+        jobs = self._jobs(candidates, source, target)
         fits = []
         parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
         for k, (candidate, fit) in enumerate(zip(candidates, parallel(jobs)), 1):
@@ -267,6 +284,18 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
                 stacklevel=4,
             )
         return fits
+
+    def _jobs(self, candidates, source: Domain, target: Domain) -> Iterator:
+        """Yield the fits of candidates, for joblib."""
+        rows = balanced = self._stacked(source, target)
+        if any(candidate.same_shares for candidate in candidates):
+            labels = target.y[target.labelled]
+            shares = likely_shares(source.X, source.y, target.X, labels)
+            alike = source.take(rows_with_shares(source.X, source.y, shares))
+            balanced = self._stacked(alike, target)
+        for candidate in candidates:
+            data = balanced if candidate.same_shares else rows
+            yield delayed(fit_candidate)(candidate.estimator, *data)
 
     def _stacked(self, source: Domain, target: Domain):
         """Return rows of both domains, the caller's labels with missing ones, and the codes."""
@@ -307,35 +336,66 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
             raise ValueError("weights are all 0, but a vote needs one that counts.")
         return dict(zip(names, self.weights))
 
-    def _find_weights(self, opinions, candidates, given, tables: Tables) -> np.ndarray:
-        n = len(candidates)
-        equal = np.full(n, 1 / n)
-        if given is not None:
-            weights = np.array([given[candidate.name] for candidate in candidates], dtype=float)
-            if not weights.any():
-                raise ValueError(
-                    "All candidates with a weight above 0 failed or can't take the data: "
-                    f"{self.left_out_}."
-                )
-            return weights / weights.sum()
+    def _given_or_equal(self, candidates, given) -> np.ndarray:
+        if given is None:
+            return np.full(len(candidates), 1 / len(candidates))
+        weights = np.array([given[candidate.name] for candidate in candidates], dtype=float)
+        if not weights.any():
+            raise ValueError(
+                "All candidates with a weight above 0 failed or can't take the data: "
+                f"{self.left_out_}."
+            )
+        return weights / weights.sum()
+
+    def _weights_by_trust(self, opinions, candidates) -> np.ndarray:
+        """Believe those that adapt as far as they agree among themselves."""
         adapting = np.array([candidate.adapts for candidate in candidates])
-        if self.weights == "equal" or tables.n_labelled or adapting.all() or not adapting.any():
-            return equal
+        if adapting.all() or not adapting.any():
+            return self.weights_
         alike = adapting / adapting.sum()
         agreement = np.mean(alike @ self._agreements(opinions, alike))
         return trusting_weights(adapting, agreement, self._chance())
 
+    def _weights_by_labels(self, candidates, source: Domain, target: Domain, random) -> np.ndarray:
+        """Weigh candidates by what they say of labelled target rows that are held out."""
+        labelled = np.flatnonzero(target.labelled)
+        parts = KFold(N_FOLDS, shuffle=True, random_state=random).split(labelled)
+        folds = [labelled[test] for _, test in parts]
+        anew = [each._replace(estimator=clone(each.estimator)) for each in candidates]
+        jobs = chain.from_iterable(
+            self._jobs(anew, source, _without_labels(target, fold)) for fold in folds
+        )
+        fits = Parallel(n_jobs=self.n_jobs, return_as="generator")(jobs)
+        opinions = []
+        for k, fold in enumerate(folds, 1):
+            X = target.X[fold]
+            opinions.append(
+                [
+                    self._no_opinion(len(fold)) if fit.error else self._opinion(fit.model, X)
+                    for fit in islice(fits, len(candidates))
+                ]
+            )
+            self._say(f"labels held out: {k}/{N_FOLDS}")
+        held_out = self._as_voting(np.concatenate(opinions, axis=1))
+        return likely_weights(self._likelihoods(held_out, target.y[np.concatenate(folds)]))
+
     def _note(self, y) -> None:
         """Keep what the vote needs to know of the source's labels."""
 
-    def _comparable(self, opinions, new):
-        """Return opinions of training rows as they vote; `new` tells which had no label."""
+    def _note_confidence(self, opinions, new) -> None:
+        """Keep what makes opinions comparable; `new` tells which training rows had no label."""
+
+    def _as_voting(self, opinions):
+        """Return opinions of all candidates as they vote."""
         return opinions
 
-    def _voting_opinions(self, X):
-        """Yield each candidate's opinion as it votes."""
-        for model in self.estimators_:
-            yield self._opinion(model, X)
+    @abstractmethod
+    def _no_opinion(self, n) -> np.ndarray:
+        """Return the opinion of who knows nothing of n rows."""
+
+    @abstractmethod
+    def _likelihoods(self, opinions, y):
+        """Return how likely each candidate holds the labels to be, for `likely_weights`."""
 
     @abstractmethod
     def _opinion(self, model, X) -> np.ndarray:
@@ -351,7 +411,11 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
 
     def _vote(self, X) -> np.ndarray:
         """Return the weighted mean of the candidates' opinions."""
-        return sum(w * opinion for w, opinion in zip(self.weights_, self._voting_opinions(X)))
+        return np.tensordot(self.weights_, self._opinions(X), 1)
+
+    def _opinions(self, X) -> np.ndarray:
+        """Return all opinions of rows as they vote."""
+        return self._as_voting(np.array([self._opinion(model, X) for model in self.estimators_]))
 
     def agreement(self, X: RowsLike) -> np.ndarray:
         """Tell how far the candidates agree on each row: where they don't, there is doubt.
@@ -366,7 +430,7 @@ class _Ensemble(DeclaredParameters, TransferEstimator):
         agreement : ndarray of shape (n_samples,)
             Between 0 and 1.
         """
-        opinions = np.array(list(self._voting_opinions(self._check_X(X))))
+        opinions = self._opinions(self._check_X(X))
         return self.weights_ @ self._agreements(opinions, self.weights_)
 
     # -- scikit-learn -----------------------------------------------------------------------------
@@ -420,13 +484,13 @@ class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
     not tell: the best method of one pair of tables harms on the next. So several unlike ones are
     fitted, around unlike learners, and with them the same learners without any adaptation; the
     predicted probability is the mean of theirs [1]_. Nothing is chosen and nothing is tuned. Where
-    candidates disagree, ``agreement`` says so, row by row.
+    candidates disagree, ``agreement`` says so, row by row. Target labels weigh the candidates.
 
     Use it first, and as the bar for a method that you choose yourself. It costs the sum of its
-    candidates, about a dozen fits. Don't expect it to repair what no candidate can: a relation
-    between columns and labels that has changed needs labelled target rows. It is no more
-    explicable than its candidates together; where one model must be shown, read ``candidates_``
-    and fit the one that agrees most.
+    candidates, about a dozen fits, and six times as many with target labels. Don't expect it to
+    repair what no candidate can: a relation between columns and labels that has changed needs
+    labelled target rows. It is no more explicable than its candidates together; where one model
+    must be shown, read ``candidates_`` and fit the one that agrees most.
 
     Attributes
     ----------
@@ -463,10 +527,17 @@ class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
     would explain most columns [2]_, and stay near the source's where none does (labelled target
     rows count, too).
 
-    *Weights.* All candidates count alike. Where there are no labels, the adaptations' vote is
-    believed as far as they agree among themselves: with a the mean probability that they give to
-    the class that they predict together, and c = 1 / n_classes, a share (a - c) / (1 - c) of the
-    weight is given to all candidates alike, and the rest to those that don't adapt.
+    *Weights with target labels.* From ten on, they are held out in five parts, and all candidates
+    are fitted without each part. The weights are those with which a mixture of the candidates
+    explains these labels best [3]_, where equal weights count as much as five rows (2 to 50 were
+    tried on half A of the tasks of ``benchmarks/ensemble.py``). So a learner that does not suit the
+    table, or an adaptation that harms, loses its say. Given `estimators` count alike, since they
+    may be dear to fit.
+
+    *Weights without.* All candidates count alike, but the adaptations' vote is believed as far as
+    they agree among themselves: with a the mean probability that they give to the class that they
+    predict together, and c = 1 / n_classes, a share (a - c) / (1 - c) of the weight is given to all
+    candidates alike, and the rest to those that don't adapt.
 
     *Confidence.* A candidate that is sure of itself would outvote several that are not, and far
     from its training rows a linear model is sure of anything. So each candidate's probabilities are
@@ -491,6 +562,9 @@ class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
        black box predictors", International Conference on Machine Learning, 2018: the target's
        moments as a mixture of the classes' (there those of a classifier's outputs, here of the
        columns).
+    .. [3] A. E. Raftery, T. Gneiting, F. Balabdaoui, M. Polakowski, "Using Bayesian model averaging
+       to calibrate forecast ensembles", Monthly Weather Review 133(5), 2005: weights of a mixture
+       by expectation maximisation.
 
     Examples
     --------
@@ -521,15 +595,19 @@ class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
             shares[np.arange(len(shares)), predicted] = 1
         return shares
 
-    def _comparable(self, opinions, new):
+    def _no_opinion(self, n):
+        return np.full((n, len(self.classes_)), 1 / len(self.classes_))
+
+    def _likelihoods(self, opinions, y):
+        return np.maximum(opinions[:, np.arange(len(y)), y], FLOOR)
+
+    def _note_confidence(self, opinions, new):
         self.sharpness_ = np.ones(len(opinions))
         if isinstance(self.weights, str) and self.weights == "auto" and new.any():
             self.sharpness_ = equal_confidence(opinions[:, new])
-        return np.array([sharpened(*pair) for pair in zip(opinions, self.sharpness_)])
 
-    def _voting_opinions(self, X):
-        for opinion, exponent in zip(super()._voting_opinions(X), self.sharpness_):
-            yield sharpened(opinion, exponent)
+    def _as_voting(self, opinions):
+        return np.array([sharpened(*pair) for pair in zip(opinions, self.sharpness_)])
 
     def _agreements(self, opinions, weights):
         winners = np.tensordot(weights, opinions, 1).argmax(axis=1)
@@ -566,8 +644,9 @@ class TransferEnsembleRegressor(RegressorMixin, TargetPredictions, _Ensemble):
     *Agreement* of a row is the mean of 1 / (1 + d² / v) over the candidates, with d the candidate's
     difference from their mean and v the variance of the source's labels: 1 where all say the same,
     1/2 where they differ by as much as labels do. It compares with 1 / (1 + MSE / v).
-    *Weights* are as in :class:`TransferEnsemble`, where the adaptations' mean agreement is the
-    share of the weight that is given to all alike.
+    *Weights* are as in :class:`TransferEnsemble`: without target labels the adaptations' mean
+    agreement is the share of the weight that is given to all alike, and with them the errors of the
+    mixture are normal with a variance that all candidates share.
 
     References
     ----------
@@ -586,7 +665,7 @@ class TransferEnsembleRegressor(RegressorMixin, TargetPredictions, _Ensemble):
     """
 
     def _note(self, y):
-        self._variance = np.var(y) or 1.0
+        self._centre, self._variance = np.mean(y), np.var(y) or 1.0
 
     def _learner(self):
         # Without one they would be classifiers.
@@ -594,6 +673,12 @@ class TransferEnsembleRegressor(RegressorMixin, TargetPredictions, _Ensemble):
 
     def _opinion(self, model, X):
         return np.ravel(model.predict(X))
+
+    def _no_opinion(self, n):
+        return np.full(n, self._centre)
+
+    def _likelihoods(self, opinions, y):
+        return normal_likelihoods(opinions - y)
 
     def _agreements(self, opinions, weights):
         spread = (opinions - weights @ opinions) ** 2

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdtl._voting import equal_confidence, sharpened, trusting_weights
+from skdtl._voting import (
+    PRIOR_ROWS,
+    equal_confidence,
+    likely_weights,
+    normal_likelihoods,
+    sharpened,
+    trusting_weights,
+)
 
 
 def opinions(n_candidates=4, n=50, n_classes=3, seed=0):
@@ -50,3 +59,50 @@ def test_trust():
     assert_allclose(trusting_weights(adapts, 1.0, 0.5), [0.25] * 4)
     assert_allclose(trusting_weights(adapts, 0.5, 0.5), [0.5, 0, 0, 0.5])
     assert_allclose(trusting_weights(adapts, 0.7, 0.5), [0.4, 0.1, 0.1, 0.4])
+
+
+def slow_posterior(weights, likelihoods):
+    """Return the logarithm of the posterior density of weights."""
+    prior = PRIOR_ROWS / len(weights)
+    found = sum(prior * np.log(w) for w in weights)
+    for row in range(likelihoods.shape[1]):
+        found += np.log(sum(w * likelihoods[k, row] for k, w in enumerate(weights)))
+    return found
+
+
+def test_weights_are_the_mode_of_their_posterior():
+    rng = np.random.default_rng(0)
+    likelihoods = rng.uniform(size=(3, 40)) ** [[1], [0.5], [3]]
+    weights = likely_weights(likelihoods)
+    best = slow_posterior(weights, likelihoods)
+    for k, other in itertools.permutations(range(3), 2):
+        moved = weights.copy()
+        moved[k] += 0.003
+        moved[other] -= 0.003
+        assert slow_posterior(moved, likelihoods) < best
+    assert weights[1] > weights[0] > weights[2]
+    assert_allclose(likely_weights(1e-5 * likelihoods), weights, atol=1e-5)
+
+
+def test_nobody_is_believed_alone_by_few_rows():
+    likelihoods = np.array([[1.0] * 5, [1e-6] * 5])
+    assert_allclose(likely_weights(likelihoods), [1 - 1 / 4, 1 / 4], atol=1e-4)
+    assert_allclose(likely_weights(np.ones((4, 7))), [0.25] * 4)
+
+
+def test_normal_likelihoods_by_hand():
+    errors = np.array([[1.0, -2.0], [0.0, 4.0]])
+    given = normal_likelihoods(errors)
+    variance = (1 + 4 + 0 + 16) / 4
+    expected = np.exp(-np.array([[1, 0], [0, 12]]) / (2 * variance))
+    assert_allclose(given(None), expected)
+    shares = np.array([[0.25, 1.0], [0.75, 0.0]])
+    variance = (0.25 * 1 + 4) / 2
+    assert_allclose(given(shares), np.exp(-np.array([[1, 0], [0, 12]]) / (2 * variance)))
+
+
+def test_numbers_that_are_right_to_the_last_digit():
+    errors = np.stack([np.zeros(20), np.full(20, 0.5)])
+    weights = likely_weights(normal_likelihoods(errors))
+    assert weights[0] == pytest.approx((PRIOR_ROWS / 2 + 20) / (PRIOR_ROWS + 20), abs=1e-4)
+    assert_allclose(likely_weights(normal_likelihoods(np.zeros((2, 5)))), [0.5, 0.5])
