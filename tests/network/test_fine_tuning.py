@@ -248,3 +248,18 @@ def test_regression_keeps_the_sources_units_for_the_head():
     assert start.score(Xs, ys) > 0.9  # one more epoch on the target has not moved the units
     tuned = FineTuningRegressor(**options).fit(Xs, ys, Xt, 1.3 * yt + 5)
     assert tuned.score(Xt, 1.3 * yt + 5) > 0.8
+
+
+def test_each_stage_shuffles_by_a_seed_of_its_own(monkeypatch):
+    seen = []
+    batches = FineTuning._paired_batches
+
+    def noted(self, labelled, other, seeds, **options):
+        seen.append(seeds[0])
+        return batches(self, labelled, other, seeds, **options)
+
+    monkeypatch.setattr(FineTuning, "_paired_batches", noted)
+    Xs, ys, Xt, yt = two_domains()
+    model = FineTuning(**SMALL).fit(Xs, ys, Xt, yt)
+    seeds = model._seeds()
+    assert seen == [seeds["source"], seeds["target"]]
