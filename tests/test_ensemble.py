@@ -495,6 +495,26 @@ def test_other_class_shares_do_no_harm():
     assert np.mean(own) < -0.2 and np.mean(gains) > -0.01
 
 
+def test_a_pipeline_adapts_where_any_step_does():
+    """What adapts has less weight the more the adaptations disagree."""
+    Xs, ys, Xt, _ = shifted(n_classes=2)
+    candidates = [
+        ("scaled", make_pipeline(StandardScaler(), Pooled())),
+        ("own units", make_pipeline(PerDomain(estimator="passthrough"), SourceOnly())),
+        ("coral", CORAL()),
+    ]
+    weights = TransferEnsemble(candidates).fit(Xs, ys, Xt).weights_
+    assert weights[1] == pytest.approx(weights[2]) and weights[0] > weights[1] + 0.01
+
+
+@pytest.mark.filterwarnings("ignore::skdtl.NoTargetWarning")
+def test_a_candidate_that_needs_labels_has_a_vote_where_the_source_is_the_target():
+    Xs, ys, Xt, _ = shifted()
+    model = TransferEnsemble([("boosted", TrAdaBoost()), ("source", SourceOnly())])
+    assert set(model.fit(Xs, ys, Xt).left_out_) == {"boosted"}
+    assert not model.fit(Xs, ys).left_out_ and names_of(model) == {"boosted", "source"}
+
+
 def test_only_candidates_with_own_units_see_rows_of_the_targets_shares():
     Xs, ys, Xt, yt = other_shares(0)
     X, y, domain = stack(Xs, ys, Xt, some(yt, 20))

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdtl._target_shares import _moments, likely_shares, rows_with_shares
+from skdtl._target_shares import PRIOR_ROWS, _moments, likely_shares, rows_with_shares
 
 
 def domains(shares, n_columns=10, n_moved=0, n_source=600, n_target=600, seed=0):
@@ -33,6 +33,44 @@ def test_shares_of_a_mixture_are_found(shares):
         found = likely_shares(Xs, ys, Xt)
         assert found.min() >= 0 and found.sum() == pytest.approx(1)
         assert distance(found, shares) < 0.06
+
+
+@pytest.mark.parametrize("n_labelled", [0, 3, 12])
+def test_shares_of_two_classes_by_a_slow_definition(n_labelled):
+    """The likeliest share under Laplace's offsets and the labels, shrunk by what chance gains."""
+    moved = 0
+    for seed in range(6):
+        Xs, ys, Xt, _ = domains([0.2, 0.8], 16, n_moved=3, n_source=200, n_target=150, seed=seed)
+        Xs[:, 1] += Xs[:, 0]  # columns of unlike widths that go together
+        labels = np.arange(n_labelled) % 2
+        n = PRIOR_ROWS + n_labelled
+        prior = (PRIOR_ROWS / 2 + np.count_nonzero(labels == 1)) / n
+        variance = max(prior * (1 - prior), 1 / (4 * n)) / n
+        means = np.array([Xs[ys == k].mean(axis=0) for k in range(2)])
+        within = np.mean((Xs - means[ys]) ** 2, axis=0)
+        scales = np.sqrt((within + Xt.var(axis=0)) / 2)
+
+        def left_by(share, means=means, Xt=Xt, scales=scales):
+            gaps = (Xt.mean(axis=0) - (1 - share) * means[0] - share * means[1]) / scales
+            return np.sqrt(1 / 200 + 1 / 150 + gaps**2).mean()
+
+        def objective(share, prior=prior, variance=variance, left_by=left_by):
+            # Each share has a variance, and both change by as much.
+            return 16 * np.log(left_by(share)) + (share - prior) ** 2 / variance
+
+        grid = np.linspace(0, 1, 100_001)
+        start = grid[np.argmin([objective(share) for share in grid[::100]]) * 100]
+        fine = grid[np.abs(grid - start) < 0.01]
+        share = fine[np.argmin([objective(s) for s in fine])]
+        residuals = (Xs - means[ys]) / np.sqrt(within)
+        products = residuals.T @ residuals
+        n_dimensions = np.trace(products) ** 2 / np.sum(products**2)
+        gain = 2 * n_dimensions * np.log(left_by(prior) / left_by(share))
+        expected = prior + max(0, 1 - 1 / max(gain, 1e-9)) * (share - prior)
+        found = likely_shares(Xs, ys, Xt, labels if n_labelled else None)
+        assert_allclose(found, [1 - expected, expected], atol=2e-3)
+        moved += abs(expected - prior) > 0.02
+    assert moved >= 2
 
 
 def test_columns_that_moved_are_outliers():
