@@ -133,3 +133,12 @@ def test_rare_classes():
     inner = KFold(4, shuffle=True, random_state=0)
     expected = [test for _, test in expected_splits(y, domain, labelled, "target", inner)]
     assert [test.tolist() for _, test in TargetKFold(4).split(X, y, domain)] == expected
+
+
+@pytest.mark.parametrize("cls", [TargetKFold, SourceKFold])
+def test_a_class_of_as_many_rows_as_folds_is_in_each_fold(cls):
+    y, domain = np.repeat([0, 1, 2], [5, 2, 1]), np.full(8, 1 if cls is SourceKFold else -1)
+    X, y, domain = np.zeros((11, 1)), np.r_[y, 0, 1, 2], np.r_[domain, -domain[:3]]
+    for seed in range(5):
+        for _, test in cls(5, random_state=seed).split(X, y, groups=domain):
+            assert np.count_nonzero(y[test] == 0) == 1

@@ -47,6 +47,7 @@ def test_covariate_shift_keeps_the_border():
 
 def test_measurement_shift_is_undone_by_standardizing_each_domain():
     data = make_shifted_classification("measurement", 2000, 2000, random_state=0)
+    np.testing.assert_allclose(data.Xt.std(axis=0) / data.Xs.std(axis=0), 1.5, rtol=0.1)
     standardized = [(X - X.mean(axis=0)) / X.std(axis=0) for X in (data.Xs, data.Xt)]
     model = LogisticRegression().fit(standardized[0], data.ys)
     assert model.score(standardized[1], data.yt) > 0.9

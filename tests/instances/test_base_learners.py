@@ -117,6 +117,21 @@ def test_staged_scores_weigh_rows(cls):
     assert not np.allclose(scores, [each.mean() for each in right], rtol=1e-3)
 
 
+@pytest.mark.parametrize("cls", [cls for _, cls in BOOSTED if "vote" in parameters(cls)])
+def test_auto_takes_the_vote_with_the_least_mean_error_on_the_target(cls):
+    taken, by_worst = [], []
+    for seed in range(12):
+        Xs, ys, Xt, yt, _, _ = noisy_data(make(cls), seed)
+        errors = {}
+        for vote in ("last_half", "all"):
+            predicted = make(cls, vote=vote).fit(Xs, ys, Xt, yt).predict(Xt)
+            errors[vote] = np.abs(predicted - yt)
+        taken.append(min(errors, key=lambda vote: errors[vote].mean()))
+        by_worst.append(min(errors, key=lambda vote: errors[vote].max()))
+        assert make(cls, vote="auto").fit(Xs, ys, Xt, yt).vote_ == taken[-1]
+    assert set(taken) == {"last_half", "all"} and taken != by_worst
+
+
 @for_each(
     {kind: pair[0] for kind, pair in WEIGHTLESS.items()},
     {kind: pair[1] for kind, pair in WEIGHTLESS.items()},

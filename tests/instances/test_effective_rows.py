@@ -111,6 +111,14 @@ def test_a_class_keeps_rows_whatever_the_share():
     assert tempered(weights, 0.05, codes)[0][180:].sum() >= 5 * (1 - 1e-6)
 
 
+def test_a_class_of_few_rows_cannot_keep_more_than_it_has():
+    weights, codes = np.linspace(0.5, 1.5, 61), np.zeros(61, dtype=int)
+    codes[[30, 31]] = 1  # two rows of about the mean weight
+    found, exponent = tempered(weights, 0.5, codes)
+    assert exponent == 1
+    np.testing.assert_allclose(found, weights)
+
+
 @pytest.mark.parametrize("cls", WEIGHTERS)
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.filterwarnings("ignore::UserWarning")
