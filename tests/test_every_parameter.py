@@ -77,6 +77,9 @@ OTHER = {
     "Festra.alpha": 1e-12,
 }
 
+# Boosting that ends before its first round has no use for most of its parameters.
+EVERYWHERE = {"early_stopping": False}
+
 # Settings that a parameter needs to act. A parameter's own value is that which is compared.
 ITERATIONS = {"kernel": "rbf", "n_components": 1}
 WHERE: dict[str, dict] = {
@@ -87,6 +90,7 @@ WHERE: dict[str, dict] = {
     "gamma": {"kernel": "rbf"},
     "n_basis": {"kernel": "rbf", "approximation": "nystroem"},
     "vote": {"vote": "all"},
+    "voting": {"voting": "hard"},
     **{f"{name}.{tol}": ITERATIONS for name in KERNEL_MAPPERS for tol in ("tol", "max_iter")},
     "ExpBoostR2.cv": {"estimator": lambda estimator: tree(estimator, None)},
     "OTMapping.n_rounds": {"reg_cl": 1.0},
@@ -181,7 +185,11 @@ def fitted():
 
 @pytest.mark.parametrize("cls, parameter", list(cases()))
 def test_another_value_makes_a_difference(cls, parameter, fitted):
-    wanted = {**WHERE.get(parameter, {}), **WHERE.get(f"{cls.__name__}.{parameter}", {})}
+    wanted = {
+        **EVERYWHERE,
+        **WHERE.get(parameter, {}),
+        **WHERE.get(f"{cls.__name__}.{parameter}", {}),
+    }
     where = {
         key: resolved(value, make(cls)) for key, value in wanted.items() if key in parameters(cls)
     }

@@ -10,10 +10,11 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.linear_model import LogisticRegression
 
-from .._arrays import join_rows, positions
+from .._arrays import join_rows
 from .._constraints import HasMethod, Real
 from .._delegation import DelegatingEstimator
 from ..base import Domain, LowOverlapWarning
+from ._draws import even_folds
 from ._effective import WORTH_TRYING, effective_rows, least_left, tempered
 
 __all__ = ["InstanceWeighter", "SourceWeightsMixin"]
@@ -110,15 +111,9 @@ class InstanceWeighter(SourceWeightsMixin, DelegatingEstimator):
         codes = self._codes(source)
         if len(source) < 2 or (codes is not None and np.bincount(codes).min() < 2):
             return False  # without a class in training its loss says nothing
-        # Each class is dealt out evenly, whatever order the rows come in.
-        n_folds = min(_FOLDS, len(source))
-        order = np.argsort(positions(source.X), kind="stable")
-        if codes is not None:
-            order = order[np.argsort(codes[order], kind="stable")]
-        fold = np.empty(len(source), dtype=int)
-        fold[order] = np.arange(len(source)) % n_folds
+        fold = even_folds(source.X, codes, _FOLDS)
         gain = np.empty(len(source))
-        for k in range(n_folds):
+        for k in np.unique(fold):
             train, held_out = fold != k, source.take(fold == k)
             rest = source.take(train)
             losses = [

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,13 +25,18 @@ from ..base import Domain, TransferTags
 from ._base import SourceWeightsMixin
 from ._boosting_rounds import (
     Ensemble,
-    boost,
+    Round,
+    adaboost_r2_update,
+    boosting_rounds,
+    gather,
     r2_losses,
+    tradaboost_update,
     vote_start,
     weighted_median,
     weighted_votes,
 )
-from ._draws import draw_rows, seeded_clone
+from ._draws import MAX_SEED, draw_rows, even_folds, seeded_clone
+from ._early_stopping import N_FOLDS, leads, staged_losses
 
 __all__ = [
     "LOSS",
@@ -43,6 +49,7 @@ __all__ = [
 
 VOTE = OneOf("auto", "last_half", "all")
 LOSS = OneOf("linear", "square", "exponential")
+_GONE = 1e-3  # a share of the weight that no learner notices
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,15 @@ class BoostingRows:
     def n_target(self) -> int:
         return len(self.y) - self.n_source
 
+    def of_target(self, positions) -> BoostingRows:
+        """Return the source rows and some of the target's."""
+        rows = np.concatenate([np.arange(self.n_source), self.n_source + positions])
+        return BoostingRows(self.X[rows], self.y[rows], self.n_source, self.source_ids)
+
+    def target(self, positions=slice(None)):
+        """Return some of the target's rows, and their labels."""
+        return self.X[self.n_source :][positions], self.y[self.n_source :][positions]
+
 
 class BoostedEstimator(SourceWeightsMixin, WrappingEstimator):
     """Base class of the boosting methods: base learners, their seeds and the learners kept."""
@@ -78,6 +94,7 @@ class BoostedEstimator(SourceWeightsMixin, WrappingEstimator):
     _params: ClassVar[dict[str, Any]] = {
         "estimator": (None, HasMethod("fit")),
         "n_estimators": Int(1),
+        "early_stopping": Bool(),
         "resample": Bool(),
         "random_state": RANDOM_STATE,
     }
@@ -138,30 +155,52 @@ class BoostedEstimator(SourceWeightsMixin, WrappingEstimator):
 
         ``update(weights, wrong or residual, n_source)`` is the method's weight update,
         ``source_mass`` the share of the source in the initial weights (None: all rows alike),
-        ``vote`` who votes: "last_half", "all" or "auto", and ``stops`` is that of `boost`.
+        ``vote`` who votes: "last_half", "all" or "auto", and ``stops`` is that of
+        `boosting_rounds`.
         """
         self._check_learner()
         rng = check_random_state(self.random_state)
         rows = self._rows(source, target)
-        weights = self._first_weights(rows, source_mass)
-        # Where there is no source, its weights are those of the rows that stand for it.
-        recorded = slice(len(source))
+        self._choose_learner(rows, self._first_weights(rows, source_mass), rng)
         vote = vote if rows.n_source else "all"
-        run = partial(
-            boost,
-            lambda weights: self._propose(rows, weights, rng),
-            lambda weights, prediction: update(
-                weights, self._compare(prediction, rows), rows.n_source
-            ),
-            stops=stops,
-            recorded=recorded,
-        )
-        ensemble = self._spend_rounds(run, rows, weights, rng)
-        if not ensemble.learners:
-            ensemble = self._target_alone(rows, update, ensemble.path[0], recorded, rng)
+
+        def judge(rows, weights, prediction):
+            return update(weights, self._compare(prediction, rows), rows.n_source)
+
+        def rounds(rows, rng):
+            first = self._first_weights(rows, source_mass)
+            failed = True
+            for weights, n_rounds in self._runs(rows, first, rng):
+                for kept in boosting_rounds(
+                    lambda weights: self._propose(rows, weights, rng),
+                    lambda weights, prediction: judge(rows, weights, prediction),
+                    weights,
+                    n_rounds,
+                    stops=stops,
+                ):
+                    failed = False
+                    yield kept
+            if failed:
+                yield self._target_alone(rows, judge, first, rng)
+
+        stopping = self.early_stopping and rows.n_source > 0
+        plain = self._plain(rows, rng) if stopping else {}
+        first = self._first_weights(rows, source_mass)
+        found, vote = self._stopped(rows, rounds, plain, vote, rng, first, stops)
+        # Where there is no source, its weights are those of the rows that stand for it.
+        ensemble = gather(found, self.n_estimators, recorded=slice(len(source)))
         self._keep(ensemble)
         self.source_weights_path_ = ensemble.path
         self.source_weights_ = ensemble.path[-1]
+        self.source_mass_ = ensemble.path.sum(axis=1, dtype=float) / len(rows.y)
+        if rows.n_source and not plain and self.source_mass_[-1] < _GONE:
+            warnings.warn(
+                f"At the end the source has {self.source_mass_[-1]:.1g} of the weight: late "
+                "learners are fitted to the target alone. early_stopping=True ends the rounds "
+                "where labelled target rows that are held out say so.",
+                UserWarning,
+                stacklevel=4,
+            )
         self.vote_ = self._choose_vote(rows) if vote == "auto" else vote
 
     def _first_weights(self, rows: BoostingRows, source_mass: float | None):
@@ -172,19 +211,154 @@ class BoostedEstimator(SourceWeightsMixin, WrappingEstimator):
             weights[rows.n_source :] = (1 - source_mass) / rows.n_target
         return weights
 
-    def _spend_rounds(self, run, rows: BoostingRows, weights, rng) -> Ensemble:
-        """Call ``run(weights, n_rounds)``, which boosts from given weights: here once."""
-        return run(weights, self.n_estimators)
+    def _choose_learner(self, rows: BoostingRows, weights, rng) -> None:
+        """Choose between learners at the first weights: here there is one."""
 
-    def _target_alone(self, rows, update, first_weights, recorded, rng) -> Ensemble:
+    def _learner(self):
+        """Return the learner that has been chosen, not fitted."""
+        return self._estimator()
+
+    def _runs(self, rows: BoostingRows, weights, rng):
+        """Yield the first weights and the number of rounds of each run of boosting: here one."""
+        yield weights, self.n_estimators
+
+    def _target_alone(self, rows: BoostingRows, judge, first, rng) -> Round:
         """Fit one learner to the target alone: what boosting tends to as the source fades."""
         weights = np.ones(len(rows.y))
         weights[: rows.n_source] = 0
         learner = self._fit_learner(rows.X, rows.y, weights, rng)
-        prediction = learner.predict(rows.X)
-        _, error, _ = update(weights, self._compare(prediction, rows), rows.n_source)
-        path = np.stack([first_weights, (weights / weights.mean())[recorded]])
-        return Ensemble([learner], np.array([error]), np.ones(1), path)
+        _, error, _ = judge(rows, weights, learner.predict(rows.X))
+        return Round(learner, error, 1.0, weights / weights.mean(), first / first.mean())
+
+    # -- early stopping --
+
+    def _plain(self, rows: BoostingRows, rng):
+        """Return by name what fits an ensemble without any transfer, the reference first."""
+        seed = rng.randint(MAX_SEED)
+
+        def fit(X, y, boosted):
+            seeded = np.random.RandomState(seed)
+            found = list(self._ordinary_rounds(X, y, seeded)) if boosted else []
+            if found:
+                return found
+            learner = fit_clone(seeded_clone(self._learner(), seeded), X, y)
+            return [Round(learner, np.nan, 1.0, np.ones(len(y)), None)]
+
+        X, y = rows.X[: rows.n_source], rows.y[: rows.n_source]
+        self.weak_ = True
+        self.weak_ = self._is_weak(X, y, fit)
+        of_source = fit(X, y, self.weak_)  # without a target row: one serves in all folds
+        return {
+            "pooled": lambda rows: fit(rows.X, rows.y, self.weak_),
+            "source": lambda rows: of_source,
+        }
+
+    def _is_weak(self, X, y, fit) -> bool:
+        """Tell whether ordinary boosting predicts held-out rows of one domain better."""
+        if is_classifier(self) and np.unique(y, return_counts=True)[1].min() < 2:
+            return False  # a class that may be held out as a whole
+        held_out = even_folds(X, y, N_FOLDS) == 0
+        boosted, single = (
+            self._losses_of_rows(
+                self._said(fit(X[~held_out], y[~held_out], boosted), X[held_out]), y[held_out]
+            )
+            for boosted in (True, False)
+        )
+        return len(boosted) > 1 and leads(boosted, single)
+
+    @abstractmethod
+    def _ordinary_rounds(self, X, y, rng) -> Iterator[Round]:
+        """Boost on rows of one domain."""
+
+    def _said(self, rounds, X):
+        """Combine what the learners of all rounds say."""
+        return self._combine(
+            [self._opinion(kept.learner, X) for kept in rounds], [kept.vote for kept in rounds]
+        )
+
+    def _stopped(self, rows: BoostingRows, rounds, plain, vote, rng, first=None, stops=True):
+        """Return the rounds to keep, and who votes: all rounds if there is nothing plain.
+
+        ``rounds(rows, rng)`` yields the rounds of boosting over rows, and ``first`` are the weights
+        that they begin with, where these are recorded. Rounds that don't build on each other
+        (``stops=False``) are all kept or none: a further one does no harm.
+        """
+        self.chosen_ = "boosting"
+        self.held_out_losses_: dict[str, Any] = {}
+        if not plain:
+            return rounds(rows, rng), vote
+        vote = "all" if vote == "auto" else vote
+        X, y = rows.target()
+        fold = even_folds(X, y, N_FOLDS)
+        folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in np.unique(fold)]
+        self.chosen_ = next(iter(plain))
+        if len(folds) > 1:
+            stages = []
+            for train, test in folds:
+                seeded = np.random.RandomState(rng.randint(MAX_SEED))
+                of_fold = rounds(rows.of_target(train), seeded)
+                stages.append(self._losses_of_rounds(of_fold, vote, *rows.target(test)))
+            staged = staged_losses(stages)
+            of_plain = self._losses_of_plain(rows, folds, plain)
+            best = self._choose(of_plain, staged if stops else staged[-1:])
+            n_rounds = best if stops else None
+        if self.chosen_ == "boosting":
+            return islice(rounds(rows, rng), n_rounds), vote
+        return self._without_transfer(rows, plain[self.chosen_](rows), first), vote
+
+    def _choose(self, of_plain, staged) -> int:
+        """Set what is chosen, by the losses of held-out rows; return after which stage.
+
+        The first of the plain ones is what the others have to beat, by a standard error.
+        """
+        self.held_out_losses_ = {name: float(losses.mean()) for name, losses in of_plain.items()}
+        self.held_out_losses_["boosting"] = staged.mean(axis=1)
+        (reference, its_losses), *others = of_plain.items()
+        candidates = [(name, 1, losses) for name, losses in others]
+        candidates += [("boosting", n, losses) for n, losses in enumerate(staged, start=1)]
+        name, stage, losses = min(candidates, key=lambda candidate: candidate[2].mean())
+        self.chosen_ = name if leads(losses, its_losses) else reference
+        return stage
+
+    def _losses_of_plain(self, rows: BoostingRows, folds, plain):
+        """Return by name the losses of the rows that each fold holds out, fold by fold."""
+        found: dict[str, list] = {name: [] for name in plain}
+        for train, test in folds:
+            rest, (X, y) = rows.of_target(train), rows.target(test)
+            for name, fit in plain.items():
+                found[name].append(self._losses_of_rows(self._said(fit(rest), X), y))
+        return {name: np.concatenate(losses) for name, losses in found.items()}
+
+    def _losses_of_rounds(self, rounds, vote, X, y):
+        """Yield the losses of rows after each round."""
+        opinions, votes = [], []
+        for kept in rounds:
+            opinions.append(self._opinion(kept.learner, X))
+            votes.append(kept.vote)
+            voting = slice(vote_start(len(votes), vote), None)
+            yield self._losses_of_rows(self._combine(opinions[voting], votes[voting]), y)
+
+    def _without_transfer(self, rows: BoostingRows, rounds, first=None) -> Iterator[Round]:
+        """Yield rounds with the weights and the errors that rows of both domains have in them."""
+        weights = np.ones(len(rows.y))
+        first = weights if first is None else first
+        if self.chosen_ == "source" and rows.n_source:
+            weights = np.where(np.arange(len(weights)) < rows.n_source, weights, 0)
+        began: np.ndarray | None = first / first.mean()
+        for kept in rounds:
+            error = self._error(rows, kept.learner.predict(rows.X))
+            yield Round(kept.learner, error, kept.vote, weights / weights.mean(), began)
+            began = None
+
+    @abstractmethod
+    def _error(self, rows: BoostingRows, prediction) -> float:
+        """Return a learner's error on the labelled target rows, all alike."""
+
+    @abstractmethod
+    def _losses_of_rows(self, combined, y):
+        """Return the loss of each row, by what is said of it."""
+
+    # -- the vote --
 
     def _keep(self, ensemble: Ensemble) -> None:
         self.estimators_ = ensemble.learners
@@ -193,7 +367,7 @@ class BoostedEstimator(SourceWeightsMixin, WrappingEstimator):
 
     def _choose_vote(self, rows: BoostingRows) -> str:
         """Return which vote fits the labelled target rows better: "last_half" or "all"."""
-        X, y = rows.X[rows.n_source :], rows.y[rows.n_source :]
+        X, y = rows.target()
         opinions = [self._opinion(learner, X) for learner in self.estimators_]
         errors = {}
         for vote in ("last_half", "all"):
@@ -249,7 +423,7 @@ class BoostedClassifier(ClassifierMixin, ClassPredictions, BoostedEstimator):
 
     _params: ClassVar[dict[str, Any]] = {
         **BoostedEstimator._params,
-        "voting": OneOf("hard", "soft"),
+        "voting": OneOf("auto", "hard", "soft"),
     }
     _transfer_tags: ClassVar[TransferTags] = TransferTags("required", unlabelled_target=False)
 
@@ -267,7 +441,7 @@ class BoostedClassifier(ClassifierMixin, ClassPredictions, BoostedEstimator):
 
     def _opinion(self, learner, X):
         shares = np.zeros((X.shape[0], len(self.classes_)))
-        if self.voting == "soft":
+        if self.voting == "soft" or (self.voting == "auto" and hasattr(learner, "predict_proba")):
             # A learner may have been fitted to rows among which a class was missing.
             shares[:, np.searchsorted(self.classes_, learner.classes_)] = learner.predict_proba(X)
         else:
@@ -280,6 +454,26 @@ class BoostedClassifier(ClassifierMixin, ClassPredictions, BoostedEstimator):
 
     def _training_error(self, combined, y) -> float:
         return float(np.mean(self._winners(combined) != y))
+
+    def _ordinary_rounds(self, X, y, rng):
+        n_classes = len(np.unique(y))
+
+        def propose(weights):
+            learner = self._fit_learner(X, y, weights, rng)
+            return learner, learner.predict(X)
+
+        def update(weights, predicted):
+            return tradaboost_update(weights, predicted != y, 0, 1.0, n_classes)
+
+        return boosting_rounds(propose, update, np.ones(len(y)), self.n_estimators)
+
+    def _error(self, rows, prediction):
+        return float(np.mean(self._compare(prediction, rows)[rows.n_source :]))
+
+    def _losses_of_rows(self, combined, y):
+        if self.weak_:  # the shares of many weak votes are no probabilities
+            return (self._winners(combined) != y).astype(float)
+        return ((combined - (self.classes_ == y[:, None])) ** 2).sum(axis=1)
 
     def _winners(self, shares):
         return self.classes_[np.argmax(shares, axis=1)]
@@ -395,6 +589,24 @@ class BoostedRegressor(RegressorMixin, TargetPredictions, BoostedEstimator):
 
     def _training_error(self, combined, y) -> float:
         return float(np.mean(np.abs(combined - y)))
+
+    def _ordinary_rounds(self, X, y, rng):
+        def propose(weights):
+            learner = self._fit_learner(X, y, weights, rng)
+            return learner, learner.predict(X)
+
+        def update(weights, predicted):
+            return adaboost_r2_update(weights, self._losses(weights, predicted - y))
+
+        return boosting_rounds(propose, update, np.ones(len(y)), self.n_estimators)
+
+    def _error(self, rows, prediction):
+        losses = self._losses(np.ones(len(rows.y)), self._compare(prediction, rows))
+        return float(np.mean(losses[rows.n_source :]))
+
+    def _losses_of_rows(self, combined, y):
+        # A median of learners is the best of one number by this loss.
+        return np.abs(combined - y)
 
     def _predict(self, X):
         return self._combined(X)

@@ -5,22 +5,26 @@ Rows stand in one array, the source's ``n_source`` first. An update is a pure fu
     ``update(weights, prediction) -> (weights, error, vote)``
 
 of the current row weights and of the new learner's predictions; ``vote`` is the learner's weight
-in the ensemble, at most 0 if it is no better than chance. `boost` runs the rounds, and
+in the ensemble, at most 0 if it is no better than chance. `boosting_rounds` runs the rounds, and
 `weighted_votes` and `weighted_median` combine the learners' predictions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 
 __all__ = [
     "Ensemble",
+    "Round",
     "adaboost_r2_update",
     "boost",
-    "join_ensembles",
+    "boosting_rounds",
+    "gather",
     "r2_losses",
     "source_factor",
     "tradaboost_r2_update",
@@ -251,6 +255,31 @@ def weighted_median(values, weights):
     return np.take_along_axis(values, np.take_along_axis(order, middle[None], axis=0), axis=0)[0]
 
 
+class Round(NamedTuple):
+    """A round whose learner is kept.
+
+    Attributes
+    ----------
+    learner : estimator
+        Fitted.
+    error, vote : float
+        Its error, as the update measured it, and its weight in the vote.
+    weights : ndarray of shape (n,)
+        The rows' weights after the round, of mean 1.
+    began : ndarray of shape (n,) or None
+        The weights that the run of boosting began with, in its first round; else None.
+    origin : int, default=0
+        Where the learner is from, as its method counts.
+    """
+
+    learner: Any
+    error: float
+    vote: float
+    weights: np.ndarray
+    began: np.ndarray | None
+    origin: int = 0
+
+
 @dataclass
 class Ensemble:
     """The learners that boosting kept.
@@ -259,31 +288,28 @@ class Ensemble:
     ----------
     learners : list of estimators
         One a round.
-    errors : ndarray of shape (n_kept,)
-        Their errors, as the update measured them.
-    votes : ndarray of shape (n_kept,)
-        Their weights in the vote.
-    path : ndarray of shape (n_kept + 1, n_recorded)
-        The recorded rows' weights before the first and after each round; the mean over all rows
-        is 1.
+    errors, votes : ndarray of shape (n_kept,)
+        Their errors, as the update measured them, and their weights in the vote.
+    origins : ndarray of shape (n_kept,), int
+        Where they are from.
+    runs : ndarray of shape (n_kept,), int
+        Which run of boosting each is from, counted from 0.
+    path : ndarray of shape (n_kept + n_runs, n_recorded)
+        The recorded rows' weights before the first and after each round of each run; the mean over
+        all rows is 1.
     """
 
     learners: list
     errors: np.ndarray
     votes: np.ndarray
+    origins: np.ndarray
+    runs: np.ndarray
     path: np.ndarray
 
 
-def boost(
-    propose,
-    update,
-    weights,
-    n_rounds,
-    *,
-    keep_first=False,
-    stops=True,
-    recorded=slice(0),
-) -> Ensemble:
+def boosting_rounds(
+    propose, update, weights, n_rounds, *, keep_first=False, stops=True
+) -> Iterator[Round]:
     """Boost: find a learner for weighted rows, update the weights by its errors, and again.
 
     A learner that is no better than chance is never kept. Boosting stops at it, and after a
@@ -293,7 +319,7 @@ def boost(
     ----------
     propose : callable
         ``propose(weights)`` returns a fitted learner and its predictions of all rows: one that
-        was fitted to the weighted rows, or the best of several.
+        was fitted to the weighted rows, or the best of several. Where it matters, then its origin.
     update : callable
         ``update(weights, prediction)`` returns new weights, the error and the vote.
     weights : ndarray of shape (n,)
@@ -305,6 +331,40 @@ def boost(
     stops : bool, default=True
         False: go on to `n_rounds` in any case, without the learners that are no better than
         chance. For ensembles whose rounds don't build on each other as boosting's do.
+
+    Yields
+    ------
+    kept : Round
+        Each whose learner is kept.
+    """
+    weights = weights / weights.mean()
+    began: np.ndarray | None = weights
+    for _ in range(n_rounds):
+        learner, prediction, *origin = propose(weights)
+        updated, error, vote = update(weights, prediction)
+        failed = vote <= NO_VOTE
+        if failed and (began is None or not keep_first):
+            if stops:
+                return
+            weights = updated / updated.mean()
+            continue
+        if failed:
+            updated, vote = weights, 1.0
+        weights = updated / updated.mean()
+        yield Round(learner, error, vote, weights, began, *origin)
+        began = None
+        if stops and (failed or error == 0):
+            return
+
+
+def gather(rounds, n_rounds, *, recorded=slice(0)) -> Ensemble:
+    """Put rounds into an ensemble.
+
+    Parameters
+    ----------
+    rounds : iterable of Round
+    n_rounds : int
+        After so many no further one is asked for.
     recorded : slice
         The rows whose weights are recorded.
 
@@ -312,49 +372,32 @@ def boost(
     -------
     ensemble : Ensemble
     """
-    learners: list[Any] = []
-    errors, votes = [], []
-    weights = weights / weights.mean()
-    # Single precision: with a million source rows and 50 rounds it is the largest array of all.
-    path = np.empty((n_rounds + 1, len(weights[recorded])), dtype=np.float32)
-    path[0] = weights[recorded]
-    for _ in range(n_rounds):
-        learner, prediction = propose(weights)
-        updated, error, vote = update(weights, prediction)
-        failed = vote <= NO_VOTE
-        if failed and (learners or not keep_first):
-            if stops:
-                break
-            weights = updated / updated.mean()
-            continue
-        if failed:
-            updated, vote = weights, 1.0
-        weights = updated / updated.mean()
-        learners.append(learner)
-        errors.append(error)
-        votes.append(vote)
-        path[len(learners)] = weights[recorded]
-        if stops and (failed or error == 0):
-            break
-    return Ensemble(learners, np.array(errors), np.array(votes), path[: len(learners) + 1])
-
-
-def join_ensembles(ensembles) -> Ensemble:
-    """Put the learners of several ensembles into one.
-
-    Parameters
-    ----------
-    ensembles : list of Ensemble
-        At least one.
-
-    Returns
-    -------
-    ensemble : Ensemble
-        Its path is theirs one below the other, so that it has a row more for each of them.
-    """
+    kept: list[Round] = []
+    path = np.empty((0, 0), dtype=np.float32)
+    n_filled = 0
+    for found in islice(rounds, n_rounds):
+        if not kept:
+            # Single precision: with a million source rows and 50 rounds it is the largest array of
+            # all. Each round may begin a run; rows that are never written take no memory.
+            path = np.empty((2 * n_rounds, len(found.weights[recorded])), dtype=np.float32)
+        if found.began is not None:
+            path[n_filled] = found.began[recorded]
+            n_filled += 1
+        path[n_filled] = found.weights[recorded]
+        n_filled += 1
+        begins = found.began is not None
+        kept.append(found._replace(weights=np.zeros(0), began=np.zeros(0) if begins else None))
     return Ensemble(
-        [learner for ensemble in ensembles for learner in ensemble.learners],
-        np.concatenate([ensemble.errors for ensemble in ensembles]),
-        np.concatenate([ensemble.votes for ensemble in ensembles]),
-        np.concatenate([ensemble.path for ensemble in ensembles]),
+        [found.learner for found in kept],
+        np.array([found.error for found in kept]),
+        np.array([found.vote for found in kept]),
+        np.array([found.origin for found in kept], dtype=int),
+        np.cumsum([found.began is not None for found in kept], dtype=int) - 1,
+        path[:n_filled],
     )
+
+
+def boost(propose, update, weights, n_rounds, *, recorded=slice(0), **options) -> Ensemble:
+    """Run `boosting_rounds` to their end, and `gather` them."""
+    rounds = boosting_rounds(propose, update, weights, n_rounds, **options)
+    return gather(rounds, n_rounds, recorded=recorded)

@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from .._arrays import positions
 
-__all__ = ["MAX_SEED", "deal_folds", "draw_rows", "fixed_order", "seeded_clone"]
+__all__ = ["MAX_SEED", "deal_folds", "draw_rows", "even_folds", "fixed_order", "seeded_clone"]
 
 MAX_SEED = np.iinfo(np.int32).max
 
@@ -55,6 +55,30 @@ def deal_folds(y, n_folds, rng):
     shuffled = rng.permutation(len(y))
     fold = np.empty(len(y), dtype=int)
     fold[shuffled[np.argsort(y[shuffled], kind="stable")]] = np.arange(len(y)) % n_folds
+    return fold
+
+
+def even_folds(X, y, n_folds):
+    """Deal rows out to folds in each of which all labels are represented, without any chance.
+
+    Parameters
+    ----------
+    X : ndarray or sparse array of shape (n, n_features)
+        Rows; NaN counts as 0. They decide between equal labels.
+    y : ndarray of shape (n,) or None
+        Classes or numbers, by which the rows are sorted before they are dealt out.
+    n_folds : int
+        The number of folds; as many as there are rows if these are fewer.
+
+    Returns
+    -------
+    fold : ndarray of shape (n,), int
+        Each row's fold, whatever order the rows come in.
+    """
+    places = positions(X)
+    codes = np.zeros(len(places)) if y is None else np.unique(y, return_inverse=True)[1]
+    fold = np.empty(len(places), dtype=int)
+    fold[np.lexsort((places, codes))] = np.arange(len(places)) % n_folds
     return fold
 
 

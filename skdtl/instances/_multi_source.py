@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
@@ -12,18 +12,11 @@ from ..base import TransferTags
 from ._boosting_base import BoostedClassifier
 from ._boosting_rounds import Ensemble
 
-__all__ = ["FromSource", "MultiSourceClassifier", "least_error"]
+__all__ = ["MultiSourceClassifier", "least_error"]
 
 
 # Sums of the same weights in another order differ by less.
 SAME_ERROR = 1e-9
-
-
-class FromSource(NamedTuple):
-    """A learner and the source that it is from, 0 where it is from the target alone."""
-
-    learner: Any
-    source: int
 
 
 class MultiSourceClassifier(BoostedClassifier):
@@ -35,11 +28,9 @@ class MultiSourceClassifier(BoostedClassifier):
     _params: ClassVar[dict[str, Any]] = {**BoostedClassifier._params, "n_jobs": (None, Int())}
 
     def _keep(self, ensemble: Ensemble) -> None:
-        """Keep learners that are `FromSource`, and what share of the vote each source has."""
-        self.estimators_ = [kept.learner for kept in ensemble.learners]
-        self.estimator_sources_ = np.array([kept.source for kept in ensemble.learners])
-        self.estimator_errors_ = ensemble.errors
-        self.estimator_weights_ = ensemble.votes
+        """Keep from which source each learner is, and what share of the vote each source has."""
+        super()._keep(ensemble)
+        self.estimator_sources_ = ensemble.origins
         votes = [ensemble.votes[self.estimator_sources_ == k].sum() for k in self.sources_]
         self.source_shares_ = np.array(votes) / ensemble.votes.sum()
 

@@ -13,11 +13,10 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import get_tags
 
-from .._constraints import RANDOM_STATE, HasMethod, Int, OneOf, SequenceOf
+from .._constraints import RANDOM_STATE, Bool, HasMethod, Int, OneOf, SequenceOf
 from .._delegation import fit_clone, takes_missing_values
 from ..base import Domain
 from ._boosting_base import BoostedClassifier, BoostingRows
-from ._boosting_rounds import Ensemble
 from ._draws import deal_folds, draw_rows, fixed_order, seeded_clone
 
 __all__ = ["ResamplingEnsemble"]
@@ -29,8 +28,9 @@ class ResamplingEnsemble(BoostedClassifier):
     _params: ClassVar[dict[str, Any]] = {
         "estimator": (None, HasMethod("fit"), SequenceOf(HasMethod("fit"), min_length=1)),
         "n_estimators": Int(1),
+        "early_stopping": Bool(),
         "initial_weights": OneOf("domain", "uniform"),
-        "voting": OneOf("hard", "soft"),
+        "voting": OneOf("auto", "hard", "soft"),
         "cv": Int(2),
         "n_jobs": (None, Int()),
         "random_state": RANDOM_STATE,
@@ -65,15 +65,14 @@ class ResamplingEnsemble(BoostedClassifier):
 
     def _fit_learner(self, X, y, weights, rng):
         """Fit the chosen candidate to rows drawn by weight."""
-        learner = seeded_clone(self._candidates()[self.best_candidate_], rng)
+        learner = seeded_clone(self._learner(), rng)
         rows = draw_rows(weights, y, rng)
         return fit_clone(learner, X[rows], y[rows])
 
-    def _spend_rounds(self, run, rows: BoostingRows, weights, rng) -> Ensemble:
-        self._choose_candidate(rows, weights, rng)
-        return super()._spend_rounds(run, rows, weights, rng)
+    def _learner(self):
+        return self._candidates()[self.best_candidate_]
 
-    def _choose_candidate(self, rows: BoostingRows, weights, rng) -> None:
+    def _choose_learner(self, rows: BoostingRows, weights, rng) -> None:
         """Choose the candidate with the least cross-validated error on the target rows."""
         candidates = self._candidates()
         self.best_candidate_ = 0

@@ -11,8 +11,8 @@ from .._delegation import fit_clone
 from .._typing import Estimator, Seed
 from ..base import Domain
 from ._boosting_base import BoostingRows
-from ._boosting_rounds import Ensemble, source_factor, tradaboost_update
-from ._multi_source import FromSource, MultiSourceClassifier, least_error
+from ._boosting_rounds import source_factor, tradaboost_update
+from ._multi_source import MultiSourceClassifier, least_error
 
 __all__ = ["MultiSourceTrAdaBoost"]
 
@@ -43,13 +43,16 @@ class MultiSourceTrAdaBoost(MultiSourceClassifier):
         of depth 1, :class:`~sklearn.tree.DecisionTreeClassifier` with ``max_depth=1``.
     n_estimators : int, default=50
         The largest number of rounds N, at least 1.
+    early_stopping : bool, default=True
+        Whether boosting ends where labelled target rows that are held out say so, before it begins
+        if it does not help: then the learner of both domains' rows, or of the source alone, is the
+        model. False: all rounds.
     initial_weights : {"domain", "uniform"}, default="domain"
         Whether each domain, that is each source and the target, begins with the same total weight,
         so that source and target weigh alike in each fit, or each row with the same.
-    voting : {"hard", "soft"}, default="hard"
-        Whether a learner votes for the class that it predicts, as the paper has it, or divides its
-        vote by its ``predict_proba``. Few hard votes rank rows coarsely: "soft" is better where
-        the probabilities or a ROC AUC matter.
+    voting : {"auto", "hard", "soft"}, default="auto"
+        Whether a learner votes for the class that it predicts ("hard") or divides its vote by its
+        ``predict_proba`` ("soft"), which ranks rows better. "auto": soft where a learner has one.
     resample : bool, default=False
         Whether the base learner is given rows that are drawn by weight, instead of weights; for
         a learner that takes no ``sample_weight``.
@@ -82,6 +85,17 @@ class MultiSourceTrAdaBoost(MultiSourceClassifier):
         model.
     source_weights_path_ : ndarray of shape (n_kept + 1, n_s)
         The source rows' weights before the first and after each round.
+    chosen_ : {"boosting", "pooled", "source"}
+        What predicts held-out labelled target rows best: boosting, or the learner of both domains'
+        rows or of the source alone.
+    held_out_losses_ : dict
+        The mean losses of these rows: of "pooled" and "source" one number, of "boosting" an array,
+        one after each round. Empty without early stopping.
+    weak_ : bool
+        Whether ordinary boosting predicts the source better than a single learner does, and so
+        stood for the latter in "pooled" and "source"; only with early stopping.
+    source_mass_ : ndarray of shape (n_kept + 1,)
+        The source's share of the weight before the first and after each round.
     classes_ : ndarray of shape (n_classes,)
         The classes.
     n_features_in_ : int
@@ -94,6 +108,11 @@ class MultiSourceTrAdaBoost(MultiSourceClassifier):
     ValueError
         Where no target row has a label, or the base learner takes no ``sample_weight`` and
         `resample` is off.
+
+    Warns
+    -----
+    UserWarning
+        Without early stopping, where the source has next to none of the weight in the end.
 
     See Also
     --------
@@ -118,6 +137,8 @@ class MultiSourceTrAdaBoost(MultiSourceClassifier):
     would be halved, and AdaBoost's property be lost that a learner has error 1/2 under the weights
     that it leaves.) Choices of ours:
 
+    * ``early_stopping`` is `TrAdaBoost`'s; ``early_stopping=False, voting="hard"`` is the paper's
+      setting.
     * ``estimator_weights_`` are twice alpha, as in `TrAdaBoost`, which leaves the vote as it is.
     * More than two classes: the form of SAMME, as in `TrAdaBoost`.
     * The paper lets the user choose the first weights. Where the source's and the target's rows
@@ -155,7 +176,7 @@ class MultiSourceTrAdaBoost(MultiSourceClassifier):
     >>> round(model.score(X[430:], y[430:]), 1)
     0.9
     >>> model.source_shares_.round(1)
-    array([0.3, 0.7])
+    array([0.2, 0.8])
     """
 
     _params: ClassVar[dict[str, Any]] = {
@@ -168,14 +189,16 @@ class MultiSourceTrAdaBoost(MultiSourceClassifier):
         estimator: Estimator = None,
         *,
         n_estimators: int = 50,
+        early_stopping: bool = True,
         initial_weights: str = "domain",
-        voting: str = "hard",
+        voting: str = "auto",
         resample: bool = False,
         n_jobs: int | None = None,
         random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators
+        self.early_stopping = early_stopping
         self.initial_weights = initial_weights
         self.voting = voting
         self.resample = resample
@@ -227,9 +250,4 @@ class MultiSourceTrAdaBoost(MultiSourceClassifier):
 
         best = least_error(np.array(errors), agreement)
         learner = candidates[best][0]
-        return FromSource(learner, int(ids[best])), learner.predict(rows.X)
-
-    def _target_alone(self, rows, update, first_weights, recorded, rng) -> Ensemble:
-        ensemble = super()._target_alone(rows, update, first_weights, recorded, rng)
-        ensemble.learners = [FromSource(ensemble.learners[0], 0)]
-        return ensemble
+        return learner, learner.predict(rows.X), int(ids[best])

@@ -67,11 +67,14 @@ class TrBagging(ResamplingEnsemble):
         :class:`~sklearn.naive_bayes.MultinomialNB`.
     n_estimators : int, default=50
         The number of rounds N, at least 1.
+    early_stopping : bool, default=True
+        Whether labelled target rows that are held out say if it helps at all; if not, the learner
+        of both domains' rows, or of the source alone, is the model. False: all rounds in any case.
     initial_weights : {"domain", "uniform"}, default="domain"
         Whether the source and the target begin with half of the weight each, or all rows alike.
-    voting : {"hard", "soft"}, default="hard"
-        Whether a learner votes for the class that it predicts, or divides its vote by its
-        ``predict_proba``, which all candidates must have then (a linear SVM has none).
+    voting : {"auto", "hard", "soft"}, default="auto"
+        Whether a learner votes for the class that it predicts ("hard") or divides its vote by its
+        ``predict_proba`` ("soft"), which ranks rows better. "auto": soft where a learner has one.
     cv : int, default=5
         The number of folds of the labelled target rows by which the candidate is chosen, at least
         2; as many as there are labelled target rows if these are fewer. Without use for a single
@@ -104,6 +107,17 @@ class TrBagging(ResamplingEnsemble):
     source_weights_path_ : ndarray of shape (n_kept + 1, n_s)
         The source rows' weights before the first and after each round whose learner was
         kept.
+    chosen_ : {"boosting", "pooled", "source"}
+        What predicts held-out labelled target rows best: boosting, or the learner of both domains'
+        rows or of the source alone.
+    held_out_losses_ : dict
+        The mean losses of these rows: of "pooled" and "source" one number, of "boosting" an array
+        of one. Empty without early stopping.
+    weak_ : bool
+        Whether ordinary boosting predicts the source better than a single learner does, and so
+        stood for the latter in "pooled" and "source"; only with early stopping.
+    source_mass_ : ndarray of shape (n_kept + 1,)
+        The source's share of the weight before the first and after each round.
     classes_ : ndarray of shape (n_classes,)
         The classes.
     n_features_in_ : int
@@ -116,6 +130,11 @@ class TrBagging(ResamplingEnsemble):
     ValueError
         Where no target row has a label, a candidate is no classifier, or one has no
         ``predict_proba`` and `voting` is "soft".
+
+    Warns
+    -----
+    UserWarning
+        Without early stopping, where the source has next to none of the weight in the end.
 
     See Also
     --------
@@ -141,6 +160,8 @@ class TrBagging(ResamplingEnsemble):
     * There is no early end: rounds don't build on each other. Learners that are no better than
       chance on the target rows are left out. If
       none is left, a single learner is fitted to rows drawn from the target alone.
+    * ``early_stopping`` is `TrAdaBoost`'s, by the chosen candidate, but a further round of bagging
+      does no harm: all are kept, or none. ``early_stopping=False, voting="hard"``: all rounds.
     * Without a target (`NoTargetWarning`) it is bagging [3]_.
 
     References
@@ -173,14 +194,16 @@ class TrBagging(ResamplingEnsemble):
         estimator: Estimator = None,
         *,
         n_estimators: int = 50,
+        early_stopping: bool = True,
         initial_weights: str = "domain",
-        voting: str = "hard",
+        voting: str = "auto",
         cv: Any = 5,
         n_jobs: int | None = None,
         random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators
+        self.early_stopping = early_stopping
         self.initial_weights = initial_weights
         self.voting = voting
         self.cv = cv

@@ -11,7 +11,7 @@ from .._constraints import Int
 from .._typing import Estimator, Seed
 from ..base import Domain
 from ._boosting_base import BoostingRows
-from ._boosting_rounds import Ensemble, join_ensembles, source_factor, tradaboost_update
+from ._boosting_rounds import Ensemble, source_factor, tradaboost_update
 from ._resampling import ResamplingEnsemble
 
 __all__ = ["TrMultiBoosting", "committee_sizes", "wagged"]
@@ -84,14 +84,18 @@ class TrMultiBoosting(ResamplingEnsemble):
         :class:`~sklearn.naive_bayes.MultinomialNB`.
     n_estimators : int, default=50
         The largest number of rounds N of all committees together, at least 1.
+    early_stopping : bool, default=True
+        Whether boosting ends where labelled target rows that are held out say so, before it begins
+        if it does not help: then the learner of both domains' rows, or of the source alone, is the
+        model. False: all rounds.
     n_committees : int or None, default=None
         The number of committees, at least 1, of which there are at most N. None means
         ``floor(sqrt(N))``; 1 is `TrResampling` with the vote of all.
     initial_weights : {"domain", "uniform"}, default="domain"
         Whether the source and the target begin with half of the weight each, or all rows alike.
-    voting : {"hard", "soft"}, default="hard"
-        Whether a learner votes for the class that it predicts, or divides its vote by its
-        ``predict_proba``, which all candidates must have then (a linear SVM has none).
+    voting : {"auto", "hard", "soft"}, default="auto"
+        Whether a learner votes for the class that it predicts ("hard") or divides its vote by its
+        ``predict_proba`` ("soft"), which ranks rows better. "auto": soft where a learner has one.
     cv : int, default=5
         The number of folds of the labelled target rows by which the candidate is chosen, at least
         2; as many as there are labelled target rows if these are fewer. Without use for a single
@@ -127,6 +131,17 @@ class TrMultiBoosting(ResamplingEnsemble):
     source_weights_path_ : ndarray of shape (n_kept + n_committees, n_s)
         The source rows' weights before the first and after each round of one committee after the
         other.
+    chosen_ : {"boosting", "pooled", "source"}
+        What predicts held-out labelled target rows best: boosting, or the learner of both domains'
+        rows or of the source alone.
+    held_out_losses_ : dict
+        The mean losses of these rows: of "pooled" and "source" one number, of "boosting" an array,
+        one after each round. Empty without early stopping.
+    weak_ : bool
+        Whether ordinary boosting predicts the source better than a single learner does, and so
+        stood for the latter in "pooled" and "source"; only with early stopping.
+    source_mass_ : ndarray of shape (n_kept + n_committees,)
+        The source's share of the weight at each of them.
     classes_ : ndarray of shape (n_classes,)
         The classes.
     n_features_in_ : int
@@ -139,6 +154,11 @@ class TrMultiBoosting(ResamplingEnsemble):
     ValueError
         Where no target row has a label, a candidate is no classifier, or one has no
         ``predict_proba`` and `voting` is "soft".
+
+    Warns
+    -----
+    UserWarning
+        Without early stopping, where the source has next to none of the weight in the end.
 
     See Also
     --------
@@ -168,6 +188,8 @@ class TrMultiBoosting(ResamplingEnsemble):
       early at a learner that is no better than chance, which is not kept, and after one without
       error on the target rows; its other rounds are not made up for. If in all committees
       none is left, a single learner is fitted to rows drawn from the target alone.
+    * ``early_stopping`` is `TrAdaBoost`'s, by the chosen candidate. ``early_stopping=False,
+      voting="hard"``: all rounds.
     * Without a target (`NoTargetWarning`) it is MultiBoosting on drawn rows.
 
     References
@@ -206,15 +228,17 @@ class TrMultiBoosting(ResamplingEnsemble):
         estimator: Estimator = None,
         *,
         n_estimators: int = 50,
+        early_stopping: bool = True,
         n_committees: int | None = None,
         initial_weights: str = "domain",
-        voting: str = "hard",
+        voting: str = "auto",
         cv: Any = 5,
         n_jobs: int | None = None,
         random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators
+        self.early_stopping = early_stopping
         self.n_committees = n_committees
         self.initial_weights = initial_weights
         self.voting = voting
@@ -229,20 +253,14 @@ class TrMultiBoosting(ResamplingEnsemble):
         def update(weights, wrong, n_source):
             return tradaboost_update(weights, wrong, n_source, beta, len(self.classes_))
 
-        self.committees_ = np.zeros(1, dtype=int)  # of one learner where boosting keeps none
         self._resample(source, target, update)
         ends = np.cumsum(np.bincount(self.committees_) + 1) - 1
         self.source_weights_ = self.source_weights_path_[ends].mean(axis=0)
 
-    def _spend_rounds(self, run, rows: BoostingRows, weights, rng) -> Ensemble:
-        self._choose_candidate(rows, weights, rng)
-        committees = []
+    def _runs(self, rows: BoostingRows, weights, rng):
         for k, size in enumerate(committee_sizes(self.n_estimators, self.n_committees)):
-            first = weights if k == 0 else wagged(weights, rows.n_source, rng)
-            committees.append(run(first, int(size)))
-        kept = [committee for committee in committees if committee.learners]
-        if not kept:
-            return committees[0]
-        lengths = [len(committee.learners) for committee in kept]
-        self.committees_ = np.repeat(np.arange(len(kept)), lengths)
-        return join_ensembles(kept)
+            yield weights if k == 0 else wagged(weights, rows.n_source, rng), int(size)
+
+    def _keep(self, ensemble: Ensemble) -> None:
+        super()._keep(ensemble)
+        self.committees_ = ensemble.runs

@@ -38,14 +38,19 @@ class TrResampling(ResamplingEnsemble):
         :class:`~sklearn.naive_bayes.MultinomialNB`.
     n_estimators : int, default=50
         The largest number of rounds N, at least 1.
+    early_stopping : bool, default=True
+        Whether boosting ends where labelled target rows that are held out say so, before it begins
+        if it does not help: then the learner of both domains' rows, or of the source alone, is the
+        model. False: all rounds.
     initial_weights : {"domain", "uniform"}, default="domain"
         Whether the source and the target begin with half of the weight each, or all rows alike.
     vote : {"auto", "last_half", "all"}, default="auto"
-        Which learners vote: those of the last half of the rounds, or all. "auto" takes the last
-        half unless the vote of all misclassifies fewer labelled target rows.
-    voting : {"hard", "soft"}, default="hard"
-        Whether a learner votes for the class that it predicts, or divides its vote by its
-        ``predict_proba``, which all candidates must have then (a linear SVM has none).
+        Which learners vote: those of the last half of the rounds, or all. "auto" takes all where
+        rounds end early, else the last half unless the vote of all misclassifies fewer labelled
+        target rows.
+    voting : {"auto", "hard", "soft"}, default="auto"
+        Whether a learner votes for the class that it predicts ("hard") or divides its vote by its
+        ``predict_proba`` ("soft"), which ranks rows better. "auto": soft where a learner has one.
     cv : int, default=5
         The number of folds of the labelled target rows by which the candidate is chosen, at least
         2; as many as there are labelled target rows if these are fewer. Without use for a single
@@ -77,6 +82,17 @@ class TrResampling(ResamplingEnsemble):
         domains. Like the path, they are not pickled with the model.
     source_weights_path_ : ndarray of shape (n_kept + 1, n_s)
         The source rows' weights before the first and after each round.
+    chosen_ : {"boosting", "pooled", "source"}
+        What predicts held-out labelled target rows best: boosting, or the learner of both domains'
+        rows or of the source alone.
+    held_out_losses_ : dict
+        The mean losses of these rows: of "pooled" and "source" one number, of "boosting" an array,
+        one after each round. Empty without early stopping.
+    weak_ : bool
+        Whether ordinary boosting predicts the source better than a single learner does, and so
+        stood for the latter in "pooled" and "source"; only with early stopping.
+    source_mass_ : ndarray of shape (n_kept + 1,)
+        The source's share of the weight before the first and after each round.
     classes_ : ndarray of shape (n_classes,)
         The classes.
     n_features_in_ : int
@@ -89,6 +105,11 @@ class TrResampling(ResamplingEnsemble):
     ValueError
         Where no target row has a label, a candidate is no classifier, or one has no
         ``predict_proba`` and `voting` is "soft".
+
+    Warns
+    -----
+    UserWarning
+        Without early stopping, where the source has next to none of the weight in the end.
 
     See Also
     --------
@@ -114,6 +135,8 @@ class TrResampling(ResamplingEnsemble):
       classes): boosting ends at a learner that is no better than chance, which is not kept, and
       after one without error on the target rows. If
       none is left, a single learner is fitted to rows drawn from the target alone.
+    * ``early_stopping`` is `TrAdaBoost`'s, by the chosen candidate. ``early_stopping=False,
+      voting="hard"``: all rounds.
     * Without a target (`NoTargetWarning`) it is AdaBoost on drawn rows.
 
     References
@@ -147,15 +170,17 @@ class TrResampling(ResamplingEnsemble):
         estimator: Estimator = None,
         *,
         n_estimators: int = 50,
+        early_stopping: bool = True,
         initial_weights: str = "domain",
         vote: str = "auto",
-        voting: str = "hard",
+        voting: str = "auto",
         cv: Any = 5,
         n_jobs: int | None = None,
         random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators
+        self.early_stopping = early_stopping
         self.initial_weights = initial_weights
         self.vote = vote
         self.voting = voting

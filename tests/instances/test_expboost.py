@@ -29,6 +29,14 @@ from skdtl import (
 from skdtl.instances import expboost
 from skdtl.instances.expboost import linear_correction
 
+from .papers import as_published
+
+# What ends the rounds early has tests of its own.
+TrAdaBoost = as_published(TrAdaBoost)
+TrAdaBoostR2 = as_published(TrAdaBoostR2)
+ExpBoost = as_published(ExpBoost)
+ExpBoostR2 = as_published(ExpBoostR2)
+
 STUMP = DecisionTreeClassifier(max_depth=1, random_state=0)
 DEPTH_2 = DecisionTreeClassifier(max_depth=2, random_state=0)
 TREE = DecisionTreeRegressor(max_depth=2, random_state=0)

@@ -23,6 +23,12 @@ from skdtl.base import Domain
 from skdtl.instances import festra
 from skdtl.instances.festra import class_share_weights, feature_shift, unexplained_shift
 
+from .papers import as_published
+
+# What ends the rounds early has tests of its own.
+TrAdaBoost = as_published(TrAdaBoost)
+Festra = as_published(Festra)
+
 STUMP = DecisionTreeClassifier(max_depth=1, random_state=0)
 
 

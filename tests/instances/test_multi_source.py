@@ -20,7 +20,13 @@ from skdtl import (
     stack,
 )
 
+from .papers import as_published
 from .several_sources import DEPTH_2, STUMP, angles, fitted, load
+
+# What ends the rounds early has tests of its own.
+TrAdaBoost = as_published(TrAdaBoost)
+MultiSourceTrAdaBoost = as_published(MultiSourceTrAdaBoost)
+TaskTrAdaBoost = as_published(TaskTrAdaBoost)
 
 BOTH = pytest.mark.parametrize("cls", [MultiSourceTrAdaBoost, TaskTrAdaBoost])
 

@@ -8,7 +8,12 @@ from sklearn.linear_model import LogisticRegression
 from skdtl import MultiSourceTrAdaBoost, TrAdaBoost
 from skdtl.instances._multi_source import least_error
 
+from .papers import as_published
 from .several_sources import DEPTH_2, RANDOM_TREE, STUMP, angles, fitted, load, three_classes, vote
+
+# What ends the rounds early has tests of its own.
+TrAdaBoost = as_published(TrAdaBoost)
+MultiSourceTrAdaBoost = as_published(MultiSourceTrAdaBoost)
 
 
 def multi_transcription(Xs, ys, Xt, yt, n_rounds, initial):

@@ -32,6 +32,13 @@ from skdtl.instances.tr_bagging import trbagging_update
 from skdtl.instances.tr_multi_boosting import committee_sizes, wagged
 
 from ..shifts import concepts, three_classes
+from .papers import as_published
+
+# What ends the rounds early has tests of its own.
+TrAdaBoost = as_published(TrAdaBoost)
+TrBagging = as_published(TrBagging)
+TrResampling = as_published(TrResampling)
+TrMultiBoosting = as_published(TrMultiBoosting)
 
 BAYES = GaussianNB()
 LOGISTIC = LogisticRegression()

@@ -11,9 +11,14 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from skdtl import TaskTrAdaBoost
-from skdtl.instances.task_tradaboost import boost_candidates
+from skdtl.instances._boosting_rounds import gather
+from skdtl.instances.task_tradaboost import candidate_rounds
 
+from .papers import as_published
 from .several_sources import DEPTH_2, RANDOM_TREE, STUMP, angles, fitted, load, vote
+
+# What ends the rounds early has tests of its own.
+TaskTrAdaBoost = as_published(TaskTrAdaBoost)
 
 
 def task_transcription(Xs, ys, Xt, yt, n_rounds, gamma):
@@ -97,13 +102,13 @@ def test_candidates_are_taken_once_by_hand():
     )
     # The opposite of the last one is wrong on row 0 alone, as the first one is: the tie goes to the
     # greater preference. Then row 0 weighs 5, the others 1: of total 10, the first has error 1/2.
-    ensemble = boost_candidates(wrong, 2, 2, np.array([1, 1, 1, 2]))
+    ensemble = gather(candidate_rounds(wrong, 2, 2, np.array([1, 1, 1, 2])), 2)
     assert ensemble.learners == [(3, True), (1, False)]
     np.testing.assert_allclose(ensemble.errors, [1 / 6, 2 / 10])
     np.testing.assert_allclose(ensemble.votes, np.log([5, 4]))
-    assert boost_candidates(wrong, 2, 2, np.array([2, 1, 1, 1])).learners[0] == (0, False)
+    assert next(candidate_rounds(wrong, 2, 2, np.array([2, 1, 1, 1]))).learner == (0, False)
     # Three classes: no opposites. Rows weigh 1; then row 0 10; then rows 1 and 2 too.
-    ensemble = boost_candidates(wrong, 9, 3)
+    ensemble = gather(candidate_rounds(wrong, 9, 3), 9)
     assert ensemble.learners[:2] == [(0, False), (1, False)]
     assert not any(opposite for _, opposite in ensemble.learners)
     assert sorted({k for k, _ in ensemble.learners}) == sorted(k for k, _ in ensemble.learners)
