@@ -70,6 +70,7 @@ OTHER = {
     "reg_cl": 1.0,
     "reg_e": 0.5,
     "reg_m": 1.0,
+    "source_weight": 0.0,
     "threshold": 1.0,
     "tol": 10.0,
     "weights": (0.0, 1.0),

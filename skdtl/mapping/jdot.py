@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from hashlib import sha256
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +12,8 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from .._arrays import rounding
-from .._constraints import Int, Real
+from .._arrays import join_rows, rounding
+from .._constraints import Int, OneOf, Real
 from .._couplings import cost_matrix, import_pot, transport_plan
 from .._delegation import DelegatingEstimator
 from .._typing import Estimator
@@ -23,6 +24,9 @@ __all__ = ["JDOT", "class_losses"]
 # No label counts as less likely than this: the logarithmic loss is at most 13.8.
 _LEAST_PROBABILITY = 1e-6
 
+# The rounds end when so many in turn have not lowered the objective.
+_FLAT = 10
+
 # Weights of a (target row, class) below this are rounding errors of the plan.
 _LEAST_WEIGHT = 1e-10
 
@@ -32,33 +36,46 @@ class JDOT(DelegatingEstimator):
 
     Joint distribution optimal transport pairs source rows with target rows that are near *and* for
     which the present model predicts a label near the source row's; it then trains the model on the
-    target rows with the labels that their partners bring, and so on until nothing changes. What it
-    minimises is the transport distance between the source's joint distribution of features and
-    labels and that of the target rows with their predictions. The model is trained on target rows
-    alone, and so predicts new target rows like any other model.
+    source rows and on the target rows with the labels that their partners bring, and so on until
+    nothing changes. What it minimises is the transport distance between the source's joint
+    distribution of features and labels and that of the target rows with their predictions, besides
+    the loss on the source.
 
-    Use it, for classes or numbers, where the features have shifted and the labels with them: the
-    distribution of both moves as one. It needs no target labels; labelled target rows join the
-    training. Don't where the proportions of classes, or the distribution of the numbers, differ
-    between the domains: all source labels are carried over, in their proportions. Nor with more
-    rows than a matrix of all pairs allows. How the wrapped estimator is regularised decides much: a
-    model that can fit anything confirms the first plan, so rather take a simple one. Features
-    should have comparable scales: put a StandardScaler before it.
+    Use it, for classes or numbers, where a model of the source is mostly right about the target and
+    the features have shifted a little: it corrects the model by the target rows' neighbours, and is
+    careful. It needs no target labels; labelled target rows join the training. Don't where much has
+    moved: there the published way (see Notes) adapts more, which however takes the proportions of
+    classes, or the distribution of the numbers, to be the same in both domains: all source labels
+    are carried over. Nor with more rows than a matrix of all pairs allows. How the wrapped
+    estimator is regularised decides much: a model that can fit anything confirms the first plan, so
+    rather take a simple one. Features should have comparable scales: put a StandardScaler before
+    it.
 
     Parameters
     ----------
     estimator : estimator object or None, default=None
         Classifier or regressor that is trained on target rows. A classifier's ``fit`` must take
-        ``sample_weight``. None means :class:`~sklearn.linear_model.LogisticRegression`.
-    alpha : float > 0 or None, default=None
-        Weight of the squared distance of the features, against the loss of the label. None means 1
-        divided by the largest squared distance between a source row and a target row.
-    reg_e : float >= 0, default=0.0
-        Weight of the plan's negative entropy. 0 finds the plan exactly.
+        ``sample_weight``. None means :class:`~sklearn.linear_model.LogisticRegression` with
+        ``max_iter=1000``.
+    alpha : float > 0, "median" or None, default="median"
+        Weight of the squared distance of the features, against the loss of the label. "median"
+        means 1 divided by the median of the squared distances between a source row and a target
+        row, None 1 divided by the largest.
+    reg_e : float >= 0, default=0.1
+        Weight of the plan's negative entropy. 0 finds the plan exactly, by which all mass arrives.
+    reg_m : float > 0 or None, default=0.1
+        Weight of mass that does not arrive, or arrives where it is too much. The smaller, the less
+        count rows that have nothing like them in the other domain. None: all mass must arrive.
+    source_weight : float >= 0, default=1.0
+        Weight of the source rows together, in training, against the target rows together. With 0
+        the estimator is trained on target rows alone.
+    start : {"source", "features"}, default="source"
+        Whether the first plan knows what a model of the source predicts, or the features alone.
     max_iter : int >= 1, default=100
         Largest number of rounds, each of one plan and one fit of the estimator.
     tol : float >= 0, default=1e-6
-        It ends when the objective has changed by at most `tol` times its value.
+        It ends when the objective has changed by at most `tol` times its value, when it has not
+        fallen by more for ten rounds, or at the best of the plans that come round and round.
 
     Attributes
     ----------
@@ -85,7 +102,8 @@ class JDOT(DelegatingEstimator):
     ImportError
         Where POT is not installed: ``pip install 'skdtl[ot]'``.
     ValueError
-        Where the wrapped classifier takes no ``sample_weight``.
+        Where the wrapped estimator takes no ``sample_weight``; a regressor needs none with
+        ``reg_m=None`` and ``source_weight=0``.
 
     Warns
     -----
@@ -99,14 +117,26 @@ class JDOT(DelegatingEstimator):
 
     Notes
     -----
-    *Problem.* The minimum over plans γ and models f of Σ_ij γ_ij (alpha ‖x_i - x_j‖² + L(y_i,
-    f(x_j))) + reg_e Σ γ log γ, with row sums 1/n_s and column sums 1/n_t, plus the estimator's own
-    penalty [1]_, by block coordinate descent. With f fixed the plan is found by POT (``ot.emd``,
-    or ``ot.sinkhorn`` for ``reg_e > 0``). With γ fixed, f is the estimator fitted to the target
-    rows: for numbers with ŷ_j = n_t Σ_i γ_ij y_i, which is exact for the squared loss; for classes
-    with each row once per class, weighted by n_t Σ_{i: y_i = c} γ_ij. The first plan knows the
-    features alone (L = 0): from there the descent reached lower objectives on images of digits
-    than from a model trained on the source.
+    *Problem.* The paper's is the minimum over plans γ and models f of Σ_ij γ_ij (alpha ‖x_i -
+    x_j‖² + L(y_i, f(x_j))) + reg_e Σ γ log γ, with row sums 1/n_s and column sums 1/n_t, plus the
+    estimator's own penalty [1]_, by block coordinate descent. With f fixed the plan is found by POT
+    (``ot.emd``, or ``ot.sinkhorn`` for ``reg_e > 0``). With γ fixed, f is the estimator fitted to
+    the target rows: for numbers with ŷ_j = Σ_i γ_ij y_i / Σ_i γ_ij, which is exact for the squared
+    loss; for classes with each row once per class, weighted by Σ_{i: y_i = c} γ_ij / Σ_i γ_ij. With
+    `reg_m` the sums need not be met, see :class:`OTMapping`; target rows count by the mass that
+    arrives, relative to its mean, and the objective is that of a unit of the mass that moves. With
+    `source_weight` the source's mean loss, times it, joins the objective, as in :class:`DeepJDOT`.
+
+    *The defaults.* As published (``JDOT(alpha=None, reg_e=0, reg_m=None, source_weight=0,
+    start="features")``) the model sees labels alone that an accidental plan brought, in the
+    source's proportions whatever they are, and the next plan confirms them: on the repository's
+    tasks (logistic regression or ridge) it lost 3.6 points to the source alone in the mean, and
+    more than a point on 87 of 133 tasks; without a shift up to 10.5. The source's rows in training
+    keep what is known, mass that need not arrive leaves proportions open, and a model of the source
+    says first which pairs make sense. By these reasons, tried on half of the tasks (gain 1.7 there,
+    -0.2 on the others), the defaults gain 0.8 points and lose more than a point on 32 of 134, most
+    on house prices of other years and on newsgroups; without a shift they lose at most 0.1 on any
+    table. Where much has moved (spectra of another instrument) the published way gains more.
 
     *Losses.* For numbers the squared error divided by the variance of the source's labels, so that
     neither `alpha` nor the result depends on their unit. For classes the logarithmic loss of
@@ -117,9 +147,9 @@ class JDOT(DelegatingEstimator):
     least squares for numbers. Others may let it rise a little.
 
     *Labelled target rows* are trained on with their own label in the place of the labels carried
-    over, with the weight of any other row. In the plan their label counts as a prediction that is
-    certain: for f(x_j) stands y_j, from the first plan on, and the objective has the term Σ_j
-    L(y_j, f(x_j)) / n_t over them besides.
+    over, with the mean weight of the target rows. In the plan their label counts as a prediction
+    that is certain: for f(x_j) stands y_j, from the first plan on, and the objective has the term
+    Σ_j L(y_j, f(x_j)) / n_t over them besides.
 
     *No target.* The estimator is fitted to the source.
 
@@ -151,14 +181,20 @@ class JDOT(DelegatingEstimator):
     >>> smooth = KernelRidge(kernel="rbf", gamma=0.5, alpha=0.1)
     >>> SourceOnly(smooth).fit(Xs, ys, Xt).score(Xt, yt) < 0
     True
-    >>> JDOT(smooth).fit(Xs, ys, Xt).score(Xt, yt) > 0.9
+    >>> published = JDOT(
+    ...     smooth, alpha=None, reg_e=0, reg_m=None, source_weight=0, start="features"
+    ... )
+    >>> published.fit(Xs, ys, Xt).score(Xt, yt) > 0.9
     True
     """
 
     _params: ClassVar[dict[str, Any]] = {
         **DelegatingEstimator._params,
-        "alpha": (None, Real(0, closed="neither")),
+        "alpha": (None, OneOf("median"), Real(0, closed="neither")),
         "reg_e": Real(0),
+        "reg_m": (None, Real(0, closed="neither")),
+        "source_weight": Real(0),
+        "start": OneOf("source", "features"),
         "max_iter": Int(1),
         "tol": Real(0),
     }
@@ -169,19 +205,26 @@ class JDOT(DelegatingEstimator):
         self,
         estimator: Estimator = None,
         *,
-        alpha: float | None = None,
-        reg_e: float = 0.0,
+        alpha: float | str | None = "median",
+        reg_e: float = 0.1,
+        reg_m: float | None = 0.1,
+        source_weight: float = 1.0,
+        start: str = "source",
         max_iter: int = 100,
         tol: float = 1e-6,
     ):
         self.estimator = estimator
         self.alpha = alpha
         self.reg_e = reg_e
+        self.reg_m = reg_m
+        self.source_weight = source_weight
+        self.start = start
         self.max_iter = max_iter
         self.tol = tol
 
     def _default_estimator(self):
-        return LogisticRegression()
+        # With the usual 100 iterations some round's fit would warn.
+        return LogisticRegression(max_iter=1000)
 
     def _fit(self, source: Domain, target: Domain) -> None:
         name = type(self).__name__
@@ -193,48 +236,89 @@ class JDOT(DelegatingEstimator):
             self.estimator_ = self._fit_estimator(source.X, source.y)
             return
         distances = cost_matrix(source.X, target.X)
-        largest = distances.max()
-        alpha = (1 / largest if largest > 0 else 1.0) if self.alpha is None else self.alpha
-        distances *= alpha
+        distances *= self._alpha(distances)
 
         known = np.flatnonzero(target.labelled)
         own = target.y[known]
 
-        def learn(coupling):
-            labels = self._carried_labels(coupling, source.y)
-            self.estimator_ = self._fit_on_target(target.X, labels, known, own)
-            self.target_labels_ = labels
+        def losses_now():
             losses, of_own = self._losses(source.y, target.X, known, own)
             losses[:, known] = certain
             return losses, of_own
 
+        def learn(coupling):
+            self.target_labels_ = self._carried_labels(coupling, source.y)
+            mass = coupling.sum(axis=0)
+            self.estimator_ = self._fit_on_both(source, target.X, mass / mass.mean(), known, own)
+            losses, rest = losses_now()
+            if self.source_weight > 0:
+                rest += self.source_weight * self._loss_of_source(source)
+            return losses, rest
+
         certain = self._losses_of_known(source.y, own)
         first = np.zeros(distances.shape)
         first[:, known] = certain
+        if self.start == "source":
+            self.estimator_ = self._fit_estimator(source.X, source.y)
+            first = losses_now()[0]
         self.coupling_, self.objective_ = joint_transport(
-            distances, first, learn, self.reg_e, max_iter=self.max_iter, tol=self.tol, name=name
+            distances,
+            first,
+            learn,
+            self.reg_e,
+            self.reg_m,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            name=name,
         )
         self.n_iter_ = len(self.objective_)
 
+    def _alpha(self, distances) -> float:
+        if not (self.alpha is None or isinstance(self.alpha, str)):
+            return self.alpha
+        # Where more than half of the pairs are of equal rows, the median is zero.
+        scale = (np.median(distances) if self.alpha == "median" else 0.0) or distances.max()
+        return 1 / scale if scale > 0 else 1.0
+
     def _carried_labels(self, coupling, y):
         """Return what a plan carries to each target row."""
+        mass = coupling.sum(axis=0)
         if not is_classifier(self):
-            return coupling.shape[1] * (y @ coupling)
+            return y @ coupling / mass
         members = np.equal(y, np.arange(len(self.classes_))[:, None]).astype(np.float64)
-        return coupling.shape[1] * (members @ coupling).T
+        return (members @ coupling / mass).T
 
-    def _fit_on_target(self, X, labels, known, own):
-        """Fit the estimator to the target rows; known labels replace what was carried to them."""
-        if not is_classifier(self):
+    def _fit_on_both(self, source: Domain, X, mass, known, own):
+        """Fit the estimator; known labels replace what was carried to their rows."""
+        labels = self.target_labels_
+        mass[known] = 1.0
+        if is_classifier(self):
+            carried = labels[known]
+            labels[known] = np.equal(own[:, None], np.arange(labels.shape[1]))
+            # A class that all of its mass has left for rows of other known classes needs some row.
+            lost = labels.max(axis=0) <= _LEAST_WEIGHT
+            labels[np.ix_(known, lost)] = carried[:, lost]
+            rows, y = np.nonzero(labels > _LEAST_WEIGHT)
+            X, weights = X[rows], labels[rows, y] * mass[rows]
+        else:
             labels[known] = own
-            return self._fit_estimator(X, labels)
-        carried = labels[known]
-        labels[known] = np.equal(own[:, None], np.arange(labels.shape[1]))
-        # A class that all of its mass has left for rows of other known classes needs some row.
-        lost = labels.max(axis=0) <= _LEAST_WEIGHT
-        labels[np.ix_(known, lost)] = carried[:, lost]
-        rows, classes = np.nonzero(labels > _LEAST_WEIGHT)
-        return self._fit_estimator(X[rows], classes, labels[rows, classes])
+            y, weights = labels, None if self.reg_m is None else mass
+        if self.source_weight > 0:
+            n_s, n_t = len(source), len(mass)
+            weights = mass if weights is None else weights
+            of_source = np.full(n_s, self.source_weight * n_t / n_s)
+            weights = np.concatenate([of_source, weights])
+            weights *= (n_s + n_t) / weights.sum()
+            X, y = join_rows(source.X, X), np.concatenate([source.y, y])
+        return self._fit_estimator(X, y, weights)
+
+    def _loss_of_source(self, source: Domain) -> float:
+        """Return the source rows' mean loss."""
+        if is_classifier(self):
+            losses = class_losses(self.estimator_, source.X, self.classes_)
+            return float(losses[np.arange(len(source)), source.y].mean())
+        predicted = np.asarray(self.estimator_.predict(source.X), dtype=np.float64).ravel()
+        return float(((source.y - predicted) ** 2).mean() / _unit(source.y))
 
     def _losses(self, y, X, known, own):
         """Return the losses of labels y at target rows, and the known rows' own in sum / n_t."""
@@ -260,7 +344,9 @@ def _unit(y) -> float:
     return variance if variance > (rounding(len(y)) * np.mean(y)) ** 2 else 1.0
 
 
-def joint_transport(distances, losses, learn, reg_e=0.0, *, max_iter=100, tol=1e-6, name="JDOT"):
+def joint_transport(
+    distances, losses, learn, reg_e=0.0, reg_m=None, *, max_iter=100, tol=1e-6, name="JDOT"
+):
     """Find a plan and a model in turns: block coordinate descent.
 
     Parameters
@@ -272,7 +358,7 @@ def joint_transport(distances, losses, learn, reg_e=0.0, *, max_iter=100, tol=1e
     learn : callable
         Takes a plan, trains the model by it, and returns what the labels add to the cost of each
         pair, of shape (n_s, n_t), and what else the model adds to the objective, a float.
-    reg_e, max_iter, tol : float, int, float
+    reg_e, reg_m, max_iter, tol : float, float or None, int, float
         See `JDOT`.
     name : str
         Who asks, for the messages.
@@ -290,16 +376,28 @@ def joint_transport(distances, losses, learn, reg_e=0.0, *, max_iter=100, tol=1e
         Where the objective still changed after `max_iter` rounds.
     """
     objective: list[float] = []
-    start = None
+    seen: dict[bytes, int] = {}  # the round in which a plan was made first
+    start, lowest = None, 0
     while len(objective) < max_iter:
-        start = plan = transport_plan(distances + losses, reg_e, tol=1e-6, name=name, start=start)
+        start = plan = transport_plan(
+            distances + losses, reg_e, reg_m, tol=1e-6, name=name, start=start
+        )
         coupling = plan.coupling
         losses, rest = learn(coupling)
-        value = np.vdot(coupling, distances) + np.vdot(coupling, losses) + rest
+        share = coupling / coupling.sum()  # of the mass that moves, which may not be all of it
+        value = np.vdot(share, distances) + np.vdot(share, losses) + rest
         if reg_e > 0:
-            value += reg_e * xlogy(coupling, coupling).sum()
+            value += reg_e * xlogy(share, share).sum()
         objective.append(float(value))
-        if len(objective) > 1 and abs(objective[-2] - value) <= tol * abs(value):
+        n_rounds = len(objective)
+        if n_rounds > 1 and abs(objective[-2] - value) <= tol * abs(value):
+            break
+        if value < objective[lowest] - tol * abs(value):
+            lowest = n_rounds - 1
+        first = seen.setdefault(sha256(np.round(coupling, 12).tobytes()).digest(), n_rounds)
+        if first < n_rounds and value <= min(objective[first - 1 :]) + tol * abs(value):
+            break  # the best plan of those that now come round and round
+        if n_rounds - lowest > _FLAT:
             break
     else:
         warnings.warn(

@@ -19,9 +19,15 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC, LinearSVC
 
 from skdtl import JDOT, NoTargetWarning, SourceOnly
-from skdtl.mapping.jdot import class_losses
+from skdtl.mapping.jdot import class_losses, joint_transport
 
 ot = pytest.importorskip("ot")
+
+
+def published(*args, **options):
+    """The method as the paper has it."""
+    paper = {"alpha": None, "reg_e": 0.0, "reg_m": None, "source_weight": 0.0, "start": "features"}
+    return JDOT(*args, **{**paper, **options})
 
 
 def numbers(n_s=12, n_t=9, seed=0):
@@ -48,7 +54,7 @@ def squared_distances(Xs, Xt):
 
 def test_two_rows_by_hand():
     """0 goes to 10 and 1 to 11; the line through (10, 0) and (11, 1) fits the carried labels."""
-    model = JDOT(LinearRegression()).fit([[0.0], [1.0]], [0.0, 1.0], [[10.0], [11.0]])
+    model = published(LinearRegression()).fit([[0.0], [1.0]], [0.0, 1.0], [[10.0], [11.0]])
     assert_allclose(model.coupling_, [[0.5, 0.0], [0.0, 0.5]])
     assert_allclose(model.target_labels_, [0.0, 1.0])
     assert_allclose(model.predict([[10.5], [12.0]]), [0.5, 2.0])
@@ -77,7 +83,7 @@ def test_rounds_for_numbers_written_out(alpha, reg_e):
         entropy = (G * np.log(np.maximum(G, 1e-300))).sum() if reg_e else 0.0
         values.append((G * (weight * D + L)).sum() + reg_e * entropy)
     with pytest.warns(ConvergenceWarning, match="max_iter=3 rounds"):
-        model = JDOT(LinearRegression(), alpha=alpha, reg_e=reg_e, max_iter=3, tol=0)
+        model = published(LinearRegression(), alpha=alpha, reg_e=reg_e, max_iter=3, tol=0)
         model.fit(Xs, ys, Xt)
     assert_allclose(model.objective_, values, rtol=1e-5)
     assert_allclose(model.coupling_, G, atol=1e-5)
@@ -110,7 +116,7 @@ def test_rounds_for_classes_written_out(reg_e):
         values.append((G * (D + L)).sum() + reg_e * entropy)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = JDOT(LogisticRegression(tol=1e-8), reg_e=reg_e, max_iter=3, tol=0)
+        model = published(LogisticRegression(tol=1e-8), reg_e=reg_e, max_iter=3, tol=0)
         model.fit(Xs, np.array(["x", "y", "z"])[ys], Xt)
     assert_allclose(model.objective_, values, rtol=1e-4)
     assert_allclose(model.coupling_, G, atol=1e-4)
@@ -128,7 +134,7 @@ def test_the_objective_never_rises_for_least_squares(reg_e, labelled):
     for seed in range(5):
         Xs, ys, Xt, yt = numbers(40, 30, seed)
         y = np.where(np.arange(30) < labelled, yt + 3, np.nan)
-        model = JDOT(LinearRegression(), reg_e=reg_e, max_iter=8, tol=0).fit(Xs, ys, Xt, y)
+        model = published(LinearRegression(), reg_e=reg_e, max_iter=8, tol=0).fit(Xs, ys, Xt, y)
         assert (np.diff(model.objective_) < 1e-6).all()
         assert model.objective_[-1] < model.objective_[0] - 1e-2
         rounds.append(model.n_iter_)
@@ -137,23 +143,67 @@ def test_the_objective_never_rises_for_least_squares(reg_e, labelled):
 
 def test_the_unit_of_the_numbers_does_not_count():
     Xs, ys, Xt, _ = numbers()
-    one = JDOT(LinearRegression()).fit(Xs, ys, Xt)
-    other = JDOT(LinearRegression()).fit(Xs, 1000 * ys - 7, Xt)
+    one = published(LinearRegression()).fit(Xs, ys, Xt)
+    other = published(LinearRegression()).fit(Xs, 1000 * ys - 7, Xt)
     assert_allclose(other.coupling_, one.coupling_, atol=1e-12)
     assert_allclose(other.predict(Xt), 1000 * one.predict(Xt) - 7)
-    constant = JDOT(LinearRegression()).fit(Xs, np.full(len(Xs), 2.0), Xt)
+    constant = published(LinearRegression()).fit(Xs, np.full(len(Xs), 2.0), Xt)
     assert_allclose(constant.predict(Xt), 2.0)
 
 
 def test_when_it_ends():
     Xs, ys, Xt, _ = numbers(40, 30)
-    loose = JDOT(LinearRegression(), tol=0.5).fit(Xs, ys, Xt)
-    tight = JDOT(LinearRegression(), tol=0).fit(Xs, ys, Xt)
+    loose = published(LinearRegression(), tol=0.5).fit(Xs, ys, Xt)
+    tight = published(LinearRegression(), tol=0).fit(Xs, ys, Xt)
     assert loose.n_iter_ < tight.n_iter_ < 100
     assert tight.objective_[-1] == tight.objective_[-2]
     with pytest.warns(ConvergenceWarning, match="JDOT did not converge in max_iter=1 rounds"):
-        once = JDOT(LinearRegression(), max_iter=1).fit(Xs, ys, Xt)
+        once = published(LinearRegression(), max_iter=1).fit(Xs, ys, Xt)
     assert once.n_iter_ == 1
+
+
+@pytest.mark.parametrize("best", [0, 1])
+def test_plans_that_come_round_and_round_end_at_the_best(best):
+    """Each model makes the pairs dear that it was trained by."""
+    plans = [np.eye(2) / 2, np.eye(2)[::-1] / 2]
+
+    def learn(coupling):
+        k = int(coupling[0, 0] < 0.25)
+        return 2.0 * plans[k], 0.0 if k == best else 3.0
+
+    start = np.array([[0.0, 1.0], [1.0, 0.0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        coupling, objective = joint_transport(np.zeros((2, 2)), start, learn)
+    assert_allclose(objective, [1.0, 4.0, 1.0] if best == 0 else [4.0, 1.0, 4.0, 1.0])
+    assert_allclose(coupling, plans[best])
+
+
+def test_ten_rounds_that_lower_nothing_are_enough():
+    rng = np.random.default_rng(0)
+    falls = iter([6.0, 5.0, 4.0, 3.0, *rng.uniform(3.1, 4, size=30)])
+
+    def learn(coupling):
+        losses = rng.uniform(size=(6, 6))
+        return losses, next(falls) - np.vdot(coupling, losses)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        objective = joint_transport(np.zeros((6, 6)), rng.uniform(size=(6, 6)), learn)[1]
+    assert len(objective) == 4 + 10 and objective.argmin() == 3
+
+
+def test_the_default_learner_warns_of_nothing():
+    rng = np.random.default_rng(0)
+    Xs, Xt = rng.normal(size=(80, 30)) ** 3, rng.normal(size=(60, 30)) ** 3 + 0.5
+    ys = (100 * Xs[:, 0] > Xs[:, 1]).astype(int)
+    Xs, Xt = 30 * Xs, 30 * Xt
+    with pytest.warns(ConvergenceWarning):
+        published(LogisticRegression()).fit(Xs, ys, Xt)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        published().fit(Xs, ys, Xt)
+        JDOT().fit(Xs, ys, Xt)
 
 
 def test_alpha_weighs_features_against_labels():
@@ -161,14 +211,14 @@ def test_alpha_weighs_features_against_labels():
     D = squared_distances(Xs, Xt)
     carried = {}
     for alpha in (1e-6, 1.0, 1e6):
-        model = JDOT(LinearRegression(), alpha=alpha).fit(Xs, ys, Xt)
+        model = published(LinearRegression(), alpha=alpha).fit(Xs, ys, Xt)
         loss = (ys[:, None] - model.predict(Xt)) ** 2
         carried[alpha] = (model.coupling_ * D).sum(), (model.coupling_ * loss).sum()
     distances, losses = np.array(list(carried.values())).T
     assert distances[0] > distances[1] > distances[2]
     assert losses[0] < losses[1] < losses[2]
     features = ot.emd([], [], D)
-    model = JDOT(LinearRegression(), alpha=1e6).fit(Xs, ys, Xt)
+    model = published(LinearRegression(), alpha=1e6).fit(Xs, ys, Xt)
     assert_allclose(model.coupling_, features, atol=1e-12)
 
 
@@ -210,7 +260,7 @@ def test_a_probability_of_zero_is_no_infinite_loss():
 @pytest.mark.parametrize("estimator", [LinearSVC(), SVC(), LogisticRegression()], ids=repr)
 def test_classifiers_with_other_losses(estimator):
     Xs, ys, Xt, yt = classes(60, 50, seed=2)
-    model = JDOT(estimator).fit(Xs, ys, Xt)
+    model = published(estimator).fit(Xs, ys, Xt)
     assert model.score(Xt, yt) > SourceOnly(estimator).fit(Xs, ys, Xt).score(Xt, yt) + 0.05
     assert_array_equal(model.classes_, [0, 1, 2])
 
@@ -218,9 +268,95 @@ def test_classifiers_with_other_losses(estimator):
 def test_a_classifier_must_take_weights():
     Xs, ys, Xt, _ = classes()
     with pytest.raises(ValueError, match="KNeighborsClassifier takes no sample_weight"):
-        JDOT(KNeighborsClassifier(1)).fit(Xs, ys, Xt)
+        published(KNeighborsClassifier(1)).fit(Xs, ys, Xt)
     Xs, ys, Xt, _ = numbers()
-    JDOT(KNeighborsRegressor(3)).fit(Xs, ys, Xt)  # numbers need no weights
+    published(KNeighborsRegressor(3)).fit(Xs, ys, Xt)  # numbers need no weights
+
+
+# --- what is not the paper's -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", ["source", "features"])
+@pytest.mark.parametrize("source_weight", [0.0, 0.5])
+def test_relaxed_rounds_for_numbers_written_out(start, source_weight):
+    Xs, ys, Xt, _ = numbers()
+    n_s, n_t = len(Xs), len(Xt)
+    a, b = np.full(n_s, 1 / n_s), np.full(n_t, 1 / n_t)
+    D = squared_distances(Xs, Xt)
+    D /= np.median(D)
+    f = LinearRegression().fit(Xs, ys).predict(Xt)
+    L = (ys[:, None] - f) ** 2 / ys.var() if start == "source" else np.zeros((n_s, n_t))
+    for _ in range(3):
+        C = D + L
+        G = ot.unbalanced.sinkhorn_unbalanced(a, b, C - C.min(), 0.2, 0.3, stopThr=1e-12)
+        mass = np.array([sum(G[i, j] for i in range(n_s)) for j in range(n_t)])
+        carried = np.array([sum(G[i, j] * ys[i] for i in range(n_s)) / mass[j] for j in range(n_t)])
+        weights = np.r_[np.full(n_s, source_weight / n_s), mass / mass.sum()]
+        X, y = np.r_[Xs, Xt], np.r_[ys, carried]
+        model = LinearRegression().fit(X, y, sample_weight=weights)
+        f = model.predict(Xt)
+        L = (ys[:, None] - f) ** 2 / ys.var()
+    value = (G * (D + L)).sum() / G.sum()
+    value += 0.2 * (G / G.sum() * np.log(G / G.sum())).sum()
+    value += source_weight * ((ys - model.predict(Xs)) ** 2).mean() / ys.var()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = JDOT(
+            LinearRegression(),
+            reg_e=0.2,
+            reg_m=0.3,
+            source_weight=source_weight,
+            start=start,
+            max_iter=3,
+            tol=0,
+        ).fit(Xs, ys, Xt)
+    assert_allclose(found.coupling_, G, atol=1e-5)
+    assert_allclose(found.target_labels_, carried, rtol=1e-4, atol=1e-4)
+    assert_allclose(found.predict(Xt), f, rtol=1e-4, atol=1e-3)
+    assert_allclose(found.objective_[-1], value, rtol=1e-4)
+
+
+def test_what_the_classifier_sees_of_both_domains():
+    Xs, ys, Xt, yt = classes()
+    labels = np.where(np.arange(len(yt)) >= 8, yt, np.nan)
+    model = JDOT(Recorder(), source_weight=3.0).fit(Xs, ys, Xt, labels)
+    G, seen, n_s, n_t = model.coupling_, model.estimator_, len(Xs), len(Xt)
+    assert_allclose(seen.X_[:n_s], Xs)
+    assert_array_equal(seen.y_[:n_s], ys)
+    mass = G.sum(axis=0) / G.sum(axis=0).mean()
+    mass[8:] = 1
+    carried = np.array([[G[ys == c, j].sum() for c in range(3)] for j in range(n_t)])
+    carried /= carried.sum(axis=1, keepdims=True)
+    carried[8:] = np.eye(3)[yt[8:]]
+    rows, cols = np.nonzero(carried > 1e-10)
+    expected = np.r_[np.full(n_s, 3.0 * n_t / n_s), carried[rows, cols] * mass[rows]]
+    assert_array_equal(seen.y_[n_s:], cols)
+    assert_allclose(seen.sample_weight_, expected * (n_s + n_t) / expected.sum(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("alpha, scale", [("median", np.median), (None, np.max)])
+def test_units_of_alpha(alpha, scale):
+    Xs, ys, Xt, _ = numbers()
+    given = 1 / scale(squared_distances(Xs, Xt))
+    plans = [JDOT(Ridge(), alpha=a).fit(Xs, ys, Xt).coupling_ for a in (alpha, given)]
+    assert_allclose(*plans, rtol=1e-6)
+    many = JDOT(alpha=alpha).fit(np.zeros((6, 2)) + [[1], [0], [0], [0], [0], [0]], [0, 1] * 3, Xt)
+    assert np.isfinite(many.coupling_).all()
+
+
+def test_without_a_shift_and_with_other_shares_little_is_lost():
+    losses = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        ys = np.repeat([0, 1], 100)
+        for yt in (ys, np.repeat([0, 1], [180, 20])):
+            Xs, Xt = (rng.normal(size=(200, 4)) + 2.0 * np.outer(y, [1, 1, 0, 0]) for y in (ys, yt))
+            models = SourceOnly(), JDOT(), published()
+            alone, ours, theirs = (model.fit(Xs, ys, Xt).score(Xt, yt) for model in models)
+            losses.append([alone - ours, alone - theirs])
+    ours, theirs = np.array(losses).T
+    assert ours[::2].mean() < 0.01 and ours[1::2].mean() < 0.02
+    assert theirs[1::2].mean() > 0.1
 
 
 # --- labelled target rows ----------------------------------------------------------------------
@@ -245,7 +381,7 @@ def test_the_classifier_sees_target_rows_once_per_class_and_known_labels_instead
     Xs, ys, Xt, yt = classes()
     labels = np.where(np.arange(len(yt)) >= 8, (yt + 1) % 3, np.nan)
     known = labels[8:].astype(int)
-    model = JDOT(Recorder()).fit(Xs, ys, Xt, labels)
+    model = published(Recorder()).fit(Xs, ys, Xt, labels)
     G = model.coupling_
     carried = np.array([[len(Xt) * G[ys == c, j].sum() for c in range(3)] for j in range(len(Xt))])
     carried[8:] = np.eye(3)[known]
@@ -268,7 +404,7 @@ def test_the_classifier_sees_target_rows_once_per_class_and_known_labels_instead
 def test_known_numbers_stand_for_what_is_carried_and_predicted():
     Xs, ys, Xt, yt = numbers()
     labels = np.where(np.arange(len(yt)) < 4, yt + 10, np.nan)
-    model = JDOT(LinearRegression(), tol=0).fit(Xs, ys, Xt, labels)
+    model = published(LinearRegression(), tol=0).fit(Xs, ys, Xt, labels)
     assert_allclose(model.target_labels_[:4], labels[:4])
     assert_allclose(model.target_labels_[4:], len(Xt) * (ys @ model.coupling_)[4:])
     f = LinearRegression().fit(Xt, model.target_labels_).predict(Xt)
@@ -283,7 +419,7 @@ def test_known_numbers_stand_for_what_is_carried_and_predicted():
     # From the first plan on.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        once = JDOT(LinearRegression(), max_iter=1).fit(Xs, ys, Xt, labels)
+        once = published(LinearRegression(), max_iter=1).fit(Xs, ys, Xt, labels)
     C = D / D.max()
     C[:, :4] += ((ys[:, None] - labels[:4]) ** 2) / ys.var()
     assert_allclose(once.coupling_, ot.emd([], [], C), atol=1e-12)
@@ -297,15 +433,15 @@ def test_known_labels_correct_what_transport_gets_wrong():
         noise = 0.3 * rng.normal(size=(2, 100, 2))
         Xs, Xt = np.column_stack([4.0 * y, y * 0]), np.column_stack([4.0 * (1 - y), y * 0])
         Xs, Xt = Xs + noise[0], Xt + noise[1]
-        assert JDOT().fit(Xs, y, Xt).score(Xt, y) < 0.1
+        assert published().fit(Xs, y, Xt).score(Xt, y) < 0.1
         labels = np.where(np.arange(100) < 60, y, np.nan)
-        assert JDOT().fit(Xs, y, Xt, labels).score(Xt, y) > 0.9
+        assert published().fit(Xs, y, Xt, labels).score(Xt, y) > 0.9
 
 
 def test_known_labels_replace_what_must_be_carried_to_their_rows():
     Xs, ys, Xt, _ = classes(k=2)
     labels = np.where(np.arange(len(Xt)) < 8, 0, np.nan)  # half of the source is of class 0
-    model = JDOT().fit(Xs, ys, Xt, labels)
+    model = published().fit(Xs, ys, Xt, labels)
     assert (model.coupling_[ys > 0][:, :8].sum(axis=0) > 0.01).any()
     assert_allclose(model.target_labels_[:8], np.tile([1.0, 0.0], (8, 1)))
     assert_allclose(model.target_labels_[8:], np.tile([0.0, 1.0], (3, 1)), atol=1e-12)
@@ -313,7 +449,7 @@ def test_known_labels_replace_what_must_be_carried_to_their_rows():
 
 def test_a_class_that_no_target_row_has_stays_known():
     Xs, ys, Xt, yt = classes()
-    model = JDOT().fit(Xs, ys, Xt, np.minimum(yt, 1))
+    model = published().fit(Xs, ys, Xt, np.minimum(yt, 1))
     assert model.predict_proba(Xt).shape == (len(Xt), 3)
     assert_array_equal(model.estimator_.classes_, [0, 1, 2])
 
@@ -330,7 +466,7 @@ def test_source_only_loses_and_joint_transport_wins_on_classes():
         Xs, Xt = Xs - Xs.mean(axis=0), (Xt - Xt.mean(axis=0)) @ R
         source = SourceOnly(SVC()).fit(Xs, ys, Xt).score(Xt, yt)
         smooth = SVC(C=1.0)
-        joint = JDOT(smooth).fit(Xs, ys, Xt).score(Xt, yt)
+        joint = published(smooth).fit(Xs, ys, Xt).score(Xt, yt)
         assert source < 0.7
         assert joint > source + 0.15
 
@@ -344,7 +480,7 @@ def test_source_only_loses_and_joint_transport_wins_on_numbers():
         Xt = Xt + 1.5
         source = SourceOnly(smooth).fit(Xs, ys, Xt).score(Xt, yt)
         assert source < 0
-        assert JDOT(smooth).fit(Xs, ys, Xt).score(Xt, yt) > 0.85
+        assert published(smooth).fit(Xs, ys, Xt).score(Xt, yt) > 0.85
 
 
 def test_labels_tell_pairs_that_features_do_not():
@@ -354,7 +490,7 @@ def test_labels_tell_pairs_that_features_do_not():
     turned = rotate(images.reshape(-1, 8, 8), 30, axes=(1, 2), reshape=False, order=1)
     turned = turned.reshape(len(images), 64)
     estimator = LogisticRegression(C=0.3, max_iter=300)
-    models = SourceOnly(estimator), JDOT(estimator, alpha=1e3), JDOT(estimator)
+    models = SourceOnly(estimator), published(estimator, alpha=1e3), published(estimator)
     scores = []
     for seed in range(4):
         order = np.random.default_rng(seed).permutation(len(images))
@@ -372,7 +508,7 @@ def test_labels_tell_pairs_that_features_do_not():
 def test_without_a_target_it_is_the_estimator():
     Xs, ys, Xt, _ = classes()
     with pytest.warns(NoTargetWarning):
-        model = JDOT().fit(Xs, ys)
+        model = published().fit(Xs, ys)
     assert_allclose(model.predict_proba(Xt), LogisticRegression().fit(Xs, ys).predict_proba(Xt))
     assert model.n_iter_ == 1 and len(model.objective_) == 0
     assert_allclose(model.target_labels_, np.eye(3)[ys])
@@ -380,7 +516,7 @@ def test_without_a_target_it_is_the_estimator():
 
 def test_equal_domains_keep_their_labels():
     Xs, ys, _, _ = classes(40)
-    model = JDOT(alpha=1e6).fit(Xs, ys, Xs)
+    model = published(alpha=1e6).fit(Xs, ys, Xs)
     assert_allclose(model.coupling_, np.eye(40) / 40, atol=1e-12)
     alone = LogisticRegression().fit(Xs, ys)
     assert_allclose(model.predict_proba(Xs), alone.predict_proba(Xs), atol=1e-3)
@@ -388,26 +524,26 @@ def test_equal_domains_keep_their_labels():
 
 def test_sparse_rows():
     Xs, ys, Xt, _ = classes()
-    dense = JDOT().fit(Xs, ys, Xt)
-    sparse = JDOT().fit(sp.csr_array(Xs), ys, sp.csr_array(Xt))
+    dense = published().fit(Xs, ys, Xt)
+    sparse = published().fit(sp.csr_array(Xs), ys, sp.csr_array(Xt))
     assert_allclose(sparse.coupling_, dense.coupling_, atol=1e-9)
     assert_allclose(sparse.predict_proba(sp.csr_array(Xt)), dense.predict_proba(Xt), atol=1e-4)
 
 
 def test_the_pickle_holds_the_model_alone():
     Xs, ys, Xt, _ = classes()
-    model = JDOT().fit(Xs, ys, Xt)
+    model = published().fit(Xs, ys, Xt)
     loaded = pickle.loads(pickle.dumps(model))
     assert not hasattr(loaded, "coupling_") and not hasattr(loaded, "target_labels_")
     assert_array_equal(loaded.predict_proba(Xt), model.predict_proba(Xt))
-    assert not hasattr(JDOT(Ridge()), "predict_proba") and not hasattr(model, "transform")
+    assert not hasattr(published(Ridge()), "predict_proba") and not hasattr(model, "transform")
 
 
 def test_single_precision_and_rows_that_do_not_differ():
     Xs, ys, Xt, _ = classes()
-    single = JDOT().fit(Xs.astype("f4"), ys, Xt.astype("f4"))
-    assert_allclose(single.coupling_, JDOT().fit(Xs, ys, Xt).coupling_, atol=1e-6)
-    model = JDOT().fit(np.zeros((6, 2)), [0, 1, 0, 1, 0, 1], np.zeros((4, 2)))
+    single = published().fit(Xs.astype("f4"), ys, Xt.astype("f4"))
+    assert_allclose(single.coupling_, published().fit(Xs, ys, Xt).coupling_, atol=1e-6)
+    model = published().fit(np.zeros((6, 2)), [0, 1, 0, 1, 0, 1], np.zeros((4, 2)))
     assert_allclose(model.predict_proba(np.zeros((1, 2))), [[0.5, 0.5]], atol=1e-6)
 
 
@@ -417,7 +553,7 @@ def test_tol_is_a_share_of_the_objective(alpha):
     rng = np.random.default_rng(0)
     Xs, Xt = rng.normal(size=(60, 4)), rng.normal(size=(40, 4)) + [0, 1, 0, 0]
     tol = 1e-2
-    model = JDOT(Ridge(), alpha=alpha, tol=tol).fit(Xs, Xs[:, 0] + Xs[:, 1] ** 2, Xt)
+    model = published(Ridge(), alpha=alpha, tol=tol).fit(Xs, Xs[:, 0] + Xs[:, 1] ** 2, Xt)
     values = model.objective_
     changes = np.abs(np.diff(values)) / values[1:]
     assert (changes[:-1] > tol).all() and changes[-1] <= tol
