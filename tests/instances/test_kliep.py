@@ -134,7 +134,8 @@ def test_the_rows_that_cross_validation_looks_at_are_spread(monkeypatch):
     Xs, Xt, _ = normal_shift(0, 100, 2, 0.8, 0.7, 80)
     monkeypatch.setattr(kliep, "_CV_ROWS", 30)
     expected = fit_kliep(Xs, Xt).scores
-    np.testing.assert_allclose(fit_kliep(Xs, Xt[np.argsort(Xt[:, 0])]).scores, expected)
+    found = fit_kliep(Xs, Xt[np.argsort(Xt[:, 0])]).scores
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_a_target_row_far_from_all_others():
