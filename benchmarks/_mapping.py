@@ -11,11 +11,13 @@ from sklearn.preprocessing import FunctionTransformer
 
 import skdtl
 
+# The papers' settings: all of a difference of means counts, in the scale that penalises alike.
+PAPER = {"allowance": 0, "spectrum": "penalty"}
 # Maps that both have, with the same settings.
 IN_BOTH = {
-    "JDA": skdtl.JDA,
-    "BDA, mu=1": partial(skdtl.BDA, mu=1.0),
-    "JGSA": skdtl.JGSA,
+    "JDA": partial(skdtl.JDA, source_classes="given", **PAPER),
+    "BDA, mu=1": partial(skdtl.BDA, mu=1.0, source_classes="given", **PAPER),
+    "JGSA": partial(skdtl.JGSA, 30, unit=1.0, lam=1.0),
     "CORAL": skdtl.CORAL,
     "SubspaceAlignment": skdtl.SubspaceAlignment,
     "GFK": skdtl.GFK,

@@ -100,7 +100,7 @@ PAPERS = {
     "TCA, 30 components": partial(skdtl.TCA, 30),
     "TJM, 20 components": partial(skdtl.TJM, 20),
     "GFK, 20 components, match_means=False": partial(skdtl.GFK, 20, match_means=False),
-    "JGSA, 100 components, beta=0.01": partial(skdtl.JGSA, 100, beta=0.01),
+    "JGSA, 100 components, beta=0.01": partial(skdtl.JGSA, 100, unit=1.0, lam=1.0, beta=0.01),
 }
 NEED_CLASSES = ("JDA", "BDA, mu=1", "JGSA", "OTMapping, by classes")
 LOGISTIC = LogisticRegression(max_iter=2000)

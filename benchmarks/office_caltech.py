@@ -50,7 +50,7 @@ import numpy as np
 from _harness import Benchmark, Method, Task
 from _harness.fits import unlabelled
 from _harness.tables import table
-from _mapping import IN_BOTH, published_coral
+from _mapping import IN_BOTH, PAPER, published_coral
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -90,10 +90,10 @@ PUBLISHED = {
 
 MAPS = {
     "SourceOnly": skdtl.SourceOnly,
-    "TCA, 20 components": partial(skdtl.TCA, 20),
-    "TCA, 30 components": partial(skdtl.TCA, 30),
-    "SSTCA, 30 components": partial(skdtl.SSTCA, 30),
-    "TJM, 30 components": partial(skdtl.TJM, 30),
+    "TCA, 20 components": partial(skdtl.TCA, 20, **PAPER),
+    "TCA, 30 components": partial(skdtl.TCA, 30, **PAPER),
+    "SSTCA, 30 components": partial(skdtl.SSTCA, 30, **PAPER),
+    "TJM, 30 components": partial(skdtl.TJM, 30, **PAPER),
     **IN_BOTH,
     "GFK, 20 components": partial(skdtl.GFK, 20),
     "LinearOTMapping": skdtl.LinearOTMapping,

@@ -145,7 +145,7 @@ VOCABULARIES = {
         "batch_size": {"FineTuning", "FineTuningRegressor"},
     },
     KernelMapper: {
-        "n_components": {"JDA", "BDA", "JGSA", "SSTCA"},  # another default number
+        "n_components": {"JGSA", "SSTCA"},  # another number of directions
         "kernel": {"JGSA", "SSTCA"},  # other costs
         "max_iter": {"JGSA"},
         "estimator": {"JDA", "BDA", "JGSA", "SSTCA"},  # no pure transformer

@@ -39,6 +39,7 @@ OTHER = {
     "B": 1.2,
     "C": 1e-3,
     "alike": 0.6,
+    "allowance": 0,
     "alpha": 0.5,
     "beta": 3.0,
     "coef0": 0.1,
@@ -76,6 +77,7 @@ OTHER = {
     "weights": (0.0, 1.0),
     "transformer": lambda estimator: QuantileTransformer(n_quantiles=10),
     "Festra.alpha": 1e-12,
+    "unit": 1.0,
 }
 
 # Boosting that ends before its first round has no use for most of its parameters.

@@ -27,7 +27,7 @@ CLASSICAL = [e for e in instances() if not is_deep(e)]
 # TCA is among their candidates here.
 ENSEMBLES = ("TransferEnsemble", "TransferEnsembleRegressor")
 # A penalty of theirs has the unit of the columns.
-HAVE_UNITS = ("CORAL", "JGSA", "SSTCA", "TCA", *ENSEMBLES)
+HAVE_UNITS = ("CORAL",)
 # Their kernel is not centred.
 HAVE_ORIGINS = ("BDA", "JDA", "JGSA", "SSTCA", "TCA", "TJM", *ENSEMBLES)
 # Their random_state draws target rows, by their numbers.

@@ -69,8 +69,9 @@ def leading_eigenvectors(product, A, mu, n_components, tol, max_iter, smoothness
             R = scipy.linalg.cholesky(smoothness.T, overwrite_a=True, check_finite=False)
         except scipy.linalg.LinAlgError as error:
             raise ValueError(
-                f"mu={mu:.1e} is smaller than the rounding error of the matrix of neighbours that "
-                "it is added to: raise mu, or lower the weight of the neighbours."
+                f"mu makes a penalty of {mu:.1e}, which is smaller than the rounding error of the "
+                "matrix of neighbours that it is added to: raise mu, or lower the weight of the "
+                "neighbours."
             ) from error
 
         def right(V):

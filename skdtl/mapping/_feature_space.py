@@ -167,6 +167,16 @@ class KernelSpace:
         """The mean of the rows' squared lengths."""
         return float(np.trace(self.K, dtype=np.float64)) / self.n_rows
 
+    @cached_property
+    def variance(self):
+        """The mean of the rows' squared distances from their mean."""
+        mean = self.K.mean(dtype=np.float64)
+        return max(0.0, self.mean_square - float(mean))
+
+    def squared_lengths(self, E):
+        """Return the squared lengths of the differences of means, of shape (r,)."""
+        return np.maximum(np.einsum("ij,ij->j", E, _times(self.K, E)), 0)
+
     def coefficients(self, W, values, E, mu=1.0, penalty=None):
         """Return W, the rows' coefficients, whatever the problem was."""
         return W
@@ -288,6 +298,18 @@ class FeatureSpace:
         if self.narrow:
             return float(np.trace(self.moments[0])) / self.n_rows
         return sum(sum_of_squares(block) for _, block in self.blocks()) / self.n_rows
+
+    @cached_property
+    def variance(self):
+        """The mean of the rows' squared distances from their mean."""
+        if self.narrow:
+            return float(np.trace(self.moments[1])) / self.n_rows
+        mean = self.sums(np.full(self.n_rows, 1 / self.n_rows))
+        return max(0.0, self.mean_square - float(np.vdot(mean, mean)))
+
+    def squared_lengths(self, E):
+        """Return the squared lengths of the differences of means, of shape (r,)."""
+        return (self.sums(E) ** 2).sum(axis=0)
 
     def penalised_gram(self, penalty=None):
         """Return Xᵀ G^-1 X for the diagonal of G; None means ones."""

@@ -30,9 +30,8 @@ class Directions(NamedTuple):
     values: np.ndarray  # the eigenvalues, in descending order
     vectors: np.ndarray  # W, or for a FeatureSpace Xᵀ W
     n_iter: int  # rounds of the eigensolver
-    # The sum of squared deviations of the component that is to have the variance 1, where this is
-    # not the first one with its eigenvalue.
-    squares: float | None = None
+    # The components' sums of squared deviations, where they are not the eigenvalues.
+    squares: np.ndarray | None = None
 
 
 class KernelMapper(Mapper):
@@ -72,7 +71,7 @@ class KernelMapper(Mapper):
         default=None,
         legal=(None, Int(1)),
         text="""
-        How many directions. None means 10, or all that there are. Fewer than asked for are kept,
+        How many directions. None means 100, or all that there are. Fewer than asked for are kept,
         with a warning, where the rows do not span as many in the kernel's feature space.
         """,
         kw_only=False,
@@ -141,7 +140,7 @@ class KernelMapper(Mapper):
         last=True,
     )
 
-    _default_components: ClassVar[int] = 10
+    _default_components: ClassVar[int] = 100
 
     @abstractmethod
     def _find(self, space, source: Domain, target: Domain) -> Directions:
@@ -210,7 +209,7 @@ class KernelMapper(Mapper):
         return partial(self._kernel_matrix, Y=landmarks), self.kernel_map_.normalization_.T
 
     def _set_components(self, space, found: Directions):
-        """Keep what maps rows, in the scale that gives a component the variance 1; return it."""
+        """Keep what maps rows, in the scale of the mapped rows; return it."""
         values, W, self.n_iter_, squares = found
         n, m = space.n_rows, self._asked_components()
         if not len(values):
@@ -230,7 +229,10 @@ class KernelMapper(Mapper):
             )
         self.eigenvalues_ = values
         self.n_components_ = self._n_features_out = len(values)
-        W = W * np.sqrt(n / (values[0] if squares is None else squares))
+        squares = values if squares is None else squares
+        if self.spectrum == "pca":
+            W, squares = W * squares**-0.25, np.sqrt(squares)
+        W = W * np.sqrt(n / squares.mean())
         if isinstance(space, FeatureSpace):
             self.components_ = W.T
         else:
@@ -283,6 +285,8 @@ def _is_linear(self) -> bool:
 class InvertibleKernelMapper(KernelMapper, InvertibleMapper):
     """Base class of those that map both domains alike, and lead back for the linear kernel.
 
+    A subclass has its differences of means counted by ``_counted``.
+
     Attributes
     ----------
     components_ : ndarray of shape (n_components_, n_features)
@@ -297,6 +301,43 @@ class InvertibleKernelMapper(KernelMapper, InvertibleMapper):
         For the other kernels: W, one row for each training row, source rows first. Rows are mapped
         to ``k(X, X_fit_) @ W``.
     """
+
+    allowance: float = parameter(
+        default=4.0,
+        legal=Real(0),
+        text="""
+        A squared distance of two means counts by what it exceeds this times that of two random
+        samples from the same rows: what chance may have made is no shift. With 0 all of it
+        counts, as in the paper.
+        """,
+        last=True,
+    )
+    spectrum: str = parameter(
+        default="pca",
+        legal=OneOf("pca", "penalty"),
+        text="""
+        The components' variances, in proportion to each other. "pca" has the square roots of the
+        eigenvalues, which are those of (kernel) PCA where nothing has shifted. "penalty" has the
+        eigenvalues themselves, with which all directions are penalised alike, and only
+        a few count. The mean of the variances is 1.
+        """,
+        last=True,
+    )
+
+    def _counted(self, space, E):
+        """Return the differences of means, each with the share that chance does not explain."""
+        E = E[:, None] if E.ndim == 1 else E
+        distances = np.maximum(space.squared_lengths(E), np.finfo(float).tiny)
+        return E * np.sqrt(self._excess(space, E) / distances)
+
+    def _excess(self, space, E):
+        """Return by what the squared distances of means exceed those that chance may make.
+
+        The squared distance of the means of two samples of a and b rows is, by chance alone,
+        (1/a + 1/b) times the variance of all rows on average.
+        """
+        chance = self.allowance * space.variance * (E**2).sum(axis=0)
+        return np.maximum(space.squared_lengths(E) - chance, 0)
 
     def _set_components(self, space, found: Directions):
         W = super()._set_components(space, found)
@@ -325,6 +366,20 @@ class InvertibleKernelMapper(KernelMapper, InvertibleMapper):
         offset = self.mean_ - self.mean_ @ self.components_.T @ self.reconstruction_
         back = Z @ self.reconstruction_.astype(Z.dtype, copy=False)
         return back + offset.astype(Z.dtype, copy=False)
+
+
+def mean_spread(Z):
+    """Return the root of the mean of the columns' variances, 1 where nothing varies."""
+    return float(np.sqrt(np.var(Z, axis=0).mean())) or 1.0
+
+
+def penalty_unit(space, source: Domain, target: Domain):
+    """Return what makes a penalty on W one on the share of a distance of means in rows' lengths.
+
+    As a domain's difference of means e has the squared length 1/n_s + 1/n_t, and K W the mean
+    squared length of the rows, both go with a penalty that is to be free of units.
+    """
+    return (1 / len(source) + 1 / len(target)) * space.mean_square**2
 
 
 def domain_difference(source: Domain, target: Domain):

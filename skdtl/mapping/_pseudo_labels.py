@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,6 +69,13 @@ class PseudoLabelMapper(ClassifierMixin, Mapper):
         """Return codes of classes for the target rows before the first round, -1 for no guess."""
         return np.full(len(target), -1)
 
+    def _source_classes(self, model, Zs, source: Domain):
+        """Return codes of classes by which the source enters the next round."""
+        return source.y
+
+    def _guessed(self, model, Z):
+        return np.searchsorted(self.classes_, model.predict(Z))
+
     @abstractmethod
     def _fit_round(self, state, source: Domain, target: Domain, labels):
         """Learn the maps for these labels of the target; return the mapped rows (Zs, Zt).
@@ -87,10 +95,12 @@ class PseudoLabelMapper(ClassifierMixin, Mapper):
             return Zs.astype(source.X.dtype, copy=False)
         known = target.labelled
         labels = np.where(known, target.y, self._first_labels(source, target))
+        classed = source
         for n_round in range(1, self.n_rounds + 1):
-            Zs, Zt = self._fit_round(state, source, target, labels)
+            Zs, Zt = self._fit_round(state, classed, target, labels)
             model = self._fit_on(Zs, source.y, Zt[known], target.y[known])
-            guessed = np.searchsorted(self.classes_, model.predict(Zt))
+            classed = replace(source, y=self._source_classes(model, Zs, source))
+            guessed = self._guessed(model, Zt)
             guessed[known] = target.y[known]
             changed = np.count_nonzero(guessed != labels)
             labels, self.n_rounds_ = guessed, n_round

@@ -15,7 +15,7 @@ from .._arrays import join_rows, rounding
 from .._constraints import HasMethod, Int, Real
 from .._parameters import parameter
 from ..base import Domain
-from ._kernel_mapper import Directions, InvertibleKernelMapper, domain_difference
+from ._kernel_mapper import Directions, InvertibleKernelMapper, domain_difference, penalty_unit
 
 __all__ = ["SSTCA", "label_columns", "neighbour_laplacian"]
 
@@ -136,9 +136,9 @@ class SSTCA(InvertibleKernelMapper):
     approximation and λ > 0 each row's features are computed for its neighbours, too, and finding
     the neighbours among a million rows can take longer than all the rest: set λ = 0 there.
 
-    *Scale and sign.* As in TCA Wᵀ (K (L + λ N) K + mu I) W = c I, where c gives the component of
-    largest variance, mostly the first, the variance 1 over all training rows. The entry of largest
-    magnitude in each row of ``components_``, or column of ``eigenvectors_``, is positive.
+    *Penalty, chance, scale and sign.* As for :class:`~skdtl.TCA`: the paper's mu is `mu`
+    (1/n_s + 1/n_t) (tr K / n)², L counts by what chance does not explain, and the variances that
+    "pca" has are the roots of those for Wᵀ (K (L + λ N) K + mu I) W = I.
 
     *Precision.* For rows in single precision the kernel matrix, half as large then, and the mapped
     rows are computed in single precision; the eigenvectors always in double precision.
@@ -168,7 +168,7 @@ class SSTCA(InvertibleKernelMapper):
     n_components: int | None = parameter(
         default=None,
         text="""
-        How many directions. None means 10, or all that there are. Fewer than asked for are kept,
+        How many directions. None means 100, or all that there are. Fewer than asked for are kept,
         with a warning, where there are not as many.
         """,
         kw_only=False,
@@ -227,9 +227,9 @@ class SSTCA(InvertibleKernelMapper):
             rows = join_rows(*(domain.X for domain in domains))
             neighbours = neighbour_laplacian(rows, self.n_neighbors) * (self.lam / space.n_rows**2)
         values, W, n_iter = space.components(
-            domain_difference(source, target),
+            self._counted(space, domain_difference(source, target)),
             self._asked_components(),
-            self.mu,
+            self.mu * penalty_unit(space, source, target),
             labels=labels,
             spread=1 - self.label_weight,
             neighbours=neighbours,
@@ -238,7 +238,7 @@ class SSTCA(InvertibleKernelMapper):
         )
         Z = space.map(W)
         squares = ((Z - Z.mean(axis=0)) ** 2).sum(axis=0)
-        return Directions(values, W, n_iter, squares.max(initial=0))
+        return Directions(values, W, n_iter, np.maximum(squares, np.finfo(float).tiny))
 
     def _label_columns(self, domains):
         F = label_columns(

@@ -27,6 +27,7 @@ def joint_matching(
     lam=1.0,
     n_rounds=10,
     *,
+    weight=1.0,
     tol=1e-10,
     max_iter=200,
     report=None,
@@ -47,6 +48,8 @@ def joint_matching(
         Weight of the penalty.
     n_rounds : int, default=10
         At most so many eigenvalue problems are solved.
+    weight : float, default=1.0
+        How much of M counts.
     tol, max_iter : float, int
         See `TJM`.
     report : callable, default=None
@@ -65,7 +68,7 @@ def joint_matching(
     n_iter : int
         Rounds of the eigensolver in the last round.
     """
-    E = e / max(np.linalg.norm(e), np.finfo(float).tiny)
+    E = np.sqrt(weight) * e / max(np.linalg.norm(e), np.finfo(float).tiny)
     scale = space.mean_square  # of the matrix that the space knows over K
     mu = lam * scale**2
     penalty, objectives = np.ones(space.n_rows), []
@@ -151,10 +154,10 @@ class TJM(InvertibleKernelMapper):
     x (Xᵀ H X C diag(v)^-1 - Xᵀ M X C) / (λ G), with C = Xᵀ W and the eigenvalues v.
 
     *Scale and sign.* The rows of A are compared in the scale of the constraint, Aᵀ K H K A = I.
-    Rows are mapped by the same directions in the scale of TCA, Wᵀ (K M K + λ G) W = c I, where c
-    gives the first component the variance 1 over all training rows and the others variances in
-    proportion to the eigenvalues. (The constraint makes them all equal. On the published pairs of
-    images a nearest neighbour then loses four points.)
+    Rows are mapped by the same directions in the scale of TCA, with K M K + λ G for its P; with
+    ``spectrum="penalty"`` the published pairs of images had been measured. (The constraint makes
+    all variances equal, with which a nearest neighbour loses four points there.) M counts by what
+    chance does not explain, as L does in TCA; the paper has ``allowance=0``.
 
     *No target.* Without one M is zero and no row is a source row beside others: G is 1, there is a
     single round, and what remains is kernel PCA as for TCA, with source weights of 1.
@@ -212,13 +215,16 @@ class TJM(InvertibleKernelMapper):
 
     def _find(self, space, source: Domain, target: Domain) -> Directions:
         alone = target is source
+        e = domain_difference(source, target)
+        counted, squares = self._counted(space, e), e @ e
         values, W, norms, self.objectives_, n_iter = joint_matching(
             space,
-            domain_difference(source, target),
+            e,
             0 if alone else len(source),
             self._asked_components(),
             self.lam,
             1 if alone else self.n_rounds,
+            weight=np.vdot(counted, counted) / squares if squares else 1.0,
             tol=self.tol,
             max_iter=self.max_iter,
             report=self._report if self.verbose else None,

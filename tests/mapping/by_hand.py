@@ -45,3 +45,18 @@ def same_up_to_sign(A, B, **tolerance):
     """Check that the columns of two matrices agree, of which the signs are arbitrary."""
     signs = np.sign((A * B).sum(axis=0))
     assert_allclose(A, B * signs, **tolerance)
+
+
+def paper(cls, *args, **options):
+    """Return a mapper that counts all differences of means, in the scale that penalises alike."""
+    return cls(*args, **{"allowance": 0, "spectrum": "penalty", **options})
+
+
+def spread(Z):
+    """Return the root of the mean variance of the columns."""
+    return np.sqrt(Z.var(axis=0).mean())
+
+
+def penalty_unit(K, n_s):
+    """Return what the mu of TCA and SSTCA is relative to."""
+    return (1 / n_s + 1 / (len(K) - n_s)) * (np.trace(K) / len(K)) ** 2

@@ -18,7 +18,7 @@ from sklearn.metrics.pairwise import linear_kernel
 from skdtl import TCA, TJM, InstanceWeightsDisplay, NoTargetWarning, SourceOnly
 
 from ..shifts import other_means
-from .by_hand import KERNELS, OPTIONS, same_up_to_sign
+from .by_hand import KERNELS, OPTIONS, paper, same_up_to_sign, spread
 
 
 def paper_rounds(K, n_s, m, lam, n_rounds):
@@ -58,7 +58,7 @@ def test_the_papers_alternation(kernel, d, n_rounds, lam):
     Xs, ys, Xt = other_means(d=d)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tjm = TJM(3, kernel=kernel, lam=lam, n_rounds=n_rounds, **OPTIONS).fit(Xs, ys, Xt)
+        tjm = paper(TJM, 3, kernel=kernel, lam=lam, n_rounds=n_rounds, **OPTIONS).fit(Xs, ys, Xt)
     X = np.vstack([Xs, Xt])
     K = KERNELS[kernel](X, X)
     values, W, A, objectives = paper_rounds(K, len(Xs), 3, lam, tjm.n_rounds_)
@@ -67,11 +67,11 @@ def test_the_papers_alternation(kernel, d, n_rounds, lam):
     assert_allclose(tjm.objectives_, objectives, rtol=1e-6)
     norms = np.linalg.norm(A[: len(Xs)], axis=1)
     assert_allclose(tjm.source_weights_, norms / norms.mean(), rtol=1e-5, atol=2e-4)
-    expected = K @ W / (K @ W[:, 0]).std()
+    expected = K @ W / spread(K @ W)
     same_up_to_sign(tjm.transform(X), expected, rtol=1e-5, atol=1e-6)
     new = other_means(d=d, seed=1)[0]
     for domain in ("source", "target"):
-        expected = KERNELS[kernel](new, X) @ W / (K @ W[:, 0]).std()
+        expected = KERNELS[kernel](new, X) @ W / spread(K @ W)
         same_up_to_sign(tjm.transform(new, domain), expected, rtol=1e-5, atol=1e-6)
 
 
@@ -79,12 +79,12 @@ def test_the_papers_alternation(kernel, d, n_rounds, lam):
 def test_the_objective_never_rises_and_rounds_matter(kernel):
     for seed in range(3):
         Xs, ys, Xt = other_means(200, 130, 8, seed=seed)
-        tjm = TJM(3, kernel=kernel, n_rounds=30).fit(Xs, ys, Xt)
+        tjm = paper(TJM, 3, kernel=kernel, n_rounds=30).fit(Xs, ys, Xt)
         path = tjm.objectives_
         assert tjm.n_rounds_ == len(path) > 2, "it stopped after a round"
         assert (np.diff(path) < 0).all()
         assert path[0] > 1.3 * path[-1]
-        once = TJM(3, kernel=kernel, n_rounds=1).fit(Xs, ys, Xt)
+        once = paper(TJM, 3, kernel=kernel, n_rounds=1).fit(Xs, ys, Xt)
         assert once.n_rounds_ == 1
         Z, other = tjm.transform(Xt), once.transform(Xt)
         assert abs(Z - other * np.sign((Z * other).sum(0))).max() > 0.05
@@ -94,7 +94,7 @@ def test_no_map_nearby_is_better():
     """A certificate of a minimum: feasible steps in random directions raise the objective."""
     Xs, ys, Xt = other_means()
     lam, n_s = 0.5, len(Xs)
-    tjm = TJM(2, kernel="rbf", lam=lam, gamma=0.02, n_rounds=1000).fit(Xs, ys, Xt)
+    tjm = paper(TJM, 2, kernel="rbf", lam=lam, gamma=0.02, n_rounds=1000).fit(Xs, ys, Xt)
     assert tjm.n_rounds_ < 200, "it never settled"
     X = np.vstack([Xs, Xt])
     K = np.exp(-0.02 * ((X[:, None] - X[None]) ** 2).sum(2))
@@ -190,11 +190,9 @@ def test_many_features_need_no_matrix_of_their_pairs():
 
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_one_round_is_transfer_component_analysis(kernel):
-    """M is L over its norm 1/n_s + 1/n_t, so that lam stands for mu over this norm."""
     Xs, ys, Xt = other_means()
-    square = 1.0 if kernel == "rbf" else (np.vstack([Xs, Xt]) ** 2).sum(axis=1).mean()
-    tjm = TJM(3, kernel=kernel, lam=2.0, n_rounds=1).fit(Xs, ys, Xt)
-    tca = TCA(3, kernel=kernel, mu=2.0 * square**2 * (1 / 40 + 1 / 25)).fit(Xs, ys, Xt)
+    tjm = paper(TJM, 3, kernel=kernel, lam=2.0, n_rounds=1).fit(Xs, ys, Xt)
+    tca = paper(TCA, 3, kernel=kernel, mu=2.0).fit(Xs, ys, Xt)
     same_up_to_sign(tjm.transform(Xt), tca.transform(Xt), rtol=1e-7, atol=1e-8)
 
 
@@ -227,7 +225,7 @@ def test_lam_weighs_rows_against_the_distance_of_the_means():
     Xs, ys, Xt = other_means(100, 80)
     gaps = []
     for lam in (1e-6, 1e-2, 1, 1e2, 1e6):
-        tjm = TJM(2, kernel="rbf", lam=lam).fit(Xs, ys, Xt)
+        tjm = paper(TJM, 2, kernel="rbf", lam=lam).fit(Xs, ys, Xt)
         gaps.append(np.linalg.norm(tjm.transform(Xs).mean(0) - tjm.transform(Xt).mean(0)))
     assert gaps[0] < 1e-3
     assert gaps[0] < gaps[1] < gaps[2] < gaps[3]
