@@ -27,7 +27,12 @@ def column_signs(V):
     return np.where(largest < 0, -1.0, 1.0)
 
 
-def leading_eigenvectors(product, A, mu, n_components, tol, max_iter, smoothness=None):
+def decomposed_directly(n, n_components):
+    """Tell whether a matrix of order n that is at hand is decomposed faster than iterated with."""
+    return n <= 15 * _width(n_components)
+
+
+def leading_eigenvectors(product, A, mu, n_components, tol, max_iter, smoothness=None, matrix=None):
     """Find the leading eigenvectors of P^-1 S, with P = A Aᵀ + mu I, by products with S.
 
     P differs from mu I by a matrix of low rank, so that P^-1/2 is known, and the problem becomes
@@ -43,6 +48,8 @@ def leading_eigenvectors(product, A, mu, n_components, tol, max_iter, smoothness
         See `TCA`.
     smoothness : ndarray of shape (n, n), default=None
         Symmetric, is added to P, and overwritten; P is factorised as Rᵀ R then.
+    matrix : callable, default=None
+        Returns S itself, for one that is small enough to be decomposed directly.
 
     Returns
     -------
@@ -80,12 +87,27 @@ def leading_eigenvectors(product, A, mu, n_components, tol, max_iter, smoothness
         def left(V):
             return scipy.linalg.solve_triangular(R, V, trans="T", check_finite=False)
 
-    eigenvalues, V, n_iter = _leading_eigenpairs(
-        lambda V: left(product(right(V))), n, n_components, tol, max_iter
-    )
+    if matrix is not None and decomposed_directly(n, n_components):
+        eigenvalues, V, n_iter = _direct_eigenpairs(left(left(matrix()).T), n_components)
+    else:
+        eigenvalues, V, n_iter = _leading_eigenpairs(
+            lambda V: left(product(right(V))), n, n_components, tol, max_iter
+        )
     # K H K has squared the spectrum: what is smaller than this is rounding error.
     kept = eigenvalues > n * np.finfo(float).eps * max(eigenvalues[0], np.finfo(float).tiny)
     return eigenvalues[kept], right(V[:, kept]), n_iter
+
+
+def _width(m):
+    """Return how many vectors a block has: more need fewer rounds, which hardly cost more."""
+    return m + 10
+
+
+def _direct_eigenpairs(S, m):
+    n = len(S)
+    m = min(m, n)
+    values, V = scipy.linalg.eigh((S + S.T) / 2, subset_by_index=[n - m, n - 1])
+    return values[::-1], V[:, ::-1], 1
 
 
 def _leading_eigenpairs(product, n, m, tol, max_iter):
@@ -95,13 +117,10 @@ def _leading_eigenpairs(product, n, m, tol, max_iter):
     basis, which is extended by the residuals of the leading Ritz vectors. Where the basis would
     be as large as the matrix, the matrix is formed and decomposed instead.
     """
-    width = m + 10  # a wider block needs fewer rounds, and a round hardly costs more
+    width = _width(m)
     limit = 10 * width
     if n <= limit:
-        S = product(np.eye(n))
-        m = min(m, n)
-        values, V = scipy.linalg.eigh((S + S.T) / 2, subset_by_index=[n - m, n - 1])
-        return values[::-1], V[:, ::-1], 1
+        return _direct_eigenpairs(product(np.eye(n)), m)
 
     # A start of its own generator, always the same one: the result depends on the data alone.
     block = np.linalg.qr(np.random.RandomState(0).standard_normal((n, width)))[0]

@@ -25,7 +25,7 @@ import scipy.sparse
 from sklearn.utils import gen_batches
 
 from .._arrays import all_rows_equal, dense, join_rows, rounding, sum_of_squares
-from ._eigen import column_signs, leading_eigenvectors
+from ._eigen import column_signs, decomposed_directly, leading_eigenvectors
 
 __all__ = [
     "BLOCK_SIZE",
@@ -37,6 +37,8 @@ __all__ = [
 
 # Above this many features the matrices of the feature space are dearer than products with X.
 _MAX_FEATURE_SPACE = 1000
+# Above this many rows the matrix of their pairs takes more memory than is worth it.
+_MAX_PAIRS = 4096
 # Entries of a block of rows that is converted or mapped at a time: 32 MB in double precision.
 BLOCK_SIZE = 2**22
 
@@ -53,6 +55,7 @@ def transfer_components(
     neighbours=None,
     tol=1e-10,
     max_iter=200,
+    scatter=None,
 ):
     """Find the leading eigenvectors of (K E Eᵀ K + mu G)^-1 K H K by products with K.
 
@@ -81,6 +84,8 @@ def transfer_components(
         of all pairs is factorised.
     tol, max_iter : float, int
         See `TCA`.
+    scatter : callable, default=None
+        Returns K H K, which several problems may share. None means that it is computed.
 
     Returns
     -------
@@ -102,13 +107,27 @@ def transfer_components(
     def product(V):
         return scale * _times(K, _scattered(_times(K, scale * V), labels, spread))
 
+    def matrix():
+        S = _kernel_scatter(K) if scatter is None else scatter()
+        if labels is not None:
+            sums = _times(K, _centred(labels))
+            S = spread * S + sums @ sums.T
+        return scale * S * scale.T
+
     smoothness = None
     if neighbours is not None:
         smoothness = _times(K, neighbours @ K)
         if penalty is not None:
             smoothness *= scale * scale.T
     values, W, n_iter = leading_eigenvectors(
-        product, scale * _times(K, _columns(E)), mu, n_components, tol, max_iter, smoothness
+        product,
+        scale * _times(K, _columns(E)),
+        mu,
+        n_components,
+        tol,
+        max_iter,
+        smoothness,
+        matrix,
     )
     W = scale * W
     return values, W * column_signs(W), n_iter
@@ -160,7 +179,12 @@ class KernelSpace:
         """Return `transfer_components` of these rows: eigenvalues, W of shape (n, m), rounds."""
         if self.constant:
             return _no_components(self.n_rows)
+        options["scatter"] = lambda: self._scatter
         return transfer_components(self.K, E, n_components, mu, **options)
+
+    @cached_property
+    def _scatter(self):  # all rounds of a method with several share it
+        return _kernel_scatter(self.K)
 
     @property
     def mean_square(self):
@@ -408,17 +432,21 @@ class FeatureSpace:
             KHK = B.T @ scatter @ B
             smoothness = None if neighbours is None else B.T @ self.smoothness(neighbours) @ B
             values, V, n_iter = leading_eigenvectors(
-                KHK.__matmul__, B.T @ self.sums(E), mu, n_components, tol, max_iter, smoothness
+                KHK.__matmul__,
+                B.T @ self.sums(E),
+                mu,
+                n_components,
+                tol,
+                max_iter,
+                smoothness,
+                lambda: KHK,
             )
             components = B @ V
             return values, components * column_signs(components), n_iter
         if self.constant or self._rounded_away():
             return _no_components(self.n_features)
-        if neighbours is not None:
-            # More features than rows: K is smaller than X.
-            X = join_rows(*(block for _, block in self.blocks()))
-            values, W, n_iter = transfer_components(
-                dense(X @ X.T),
+        if neighbours is not None or self._pairs_are_fewer(n_components):
+            values, W, n_iter = self._pairs.components(
                 E,
                 n_components,
                 mu,
@@ -429,7 +457,7 @@ class FeatureSpace:
                 tol=tol,
                 max_iter=max_iter,
             )
-            components = X.T @ W
+            components = self.sums(W)
         else:
             scale = 1.0 if penalty is None else _inverse_root(penalty)
 
@@ -445,6 +473,18 @@ class FeatureSpace:
             )
             components = self.sums(scale * W)
         return values, components * column_signs(components), n_iter
+
+    def _pairs_are_fewer(self, n_components):
+        """Tell whether the matrix of all pairs of rows is cheaper than products with the rows."""
+        if self.n_rows > min(self.n_features, _MAX_PAIRS):
+            return False
+        sparse = any(scipy.sparse.issparse(part) for part in self.parts)
+        return not sparse or decomposed_directly(self.n_rows, n_components)
+
+    @cached_property
+    def _pairs(self):
+        X = join_rows(*(block for _, block in self.blocks()))
+        return KernelSpace(dense(X @ X.T))
 
     def _rounded_away(self):
         """Tell whether the feature map leaves nothing but rounding error between rows."""
@@ -485,6 +525,11 @@ class FeatureSpace:
         for rows, block in self.blocks(mixed=False):
             mapped[rows] = block @ components
         return mapped
+
+
+def _kernel_scatter(K):
+    """Return K H K."""
+    return _times(K, _centred(K.astype(np.float64, copy=False)))
 
 
 def _no_components(n):

@@ -145,7 +145,7 @@ class JDA(PseudoLabelMapper, InvertibleKernelMapper):
     >>> Xt[:, 1] -= side
     >>> SourceOnly().fit(Xs, side, Xt).score(Xt, side) < 0.8
     True
-    >>> jda = JDA(kernel="rbf").fit(Xs, side, Xt)
+    >>> jda = JDA().fit(Xs, side, Xt)
     >>> jda.score(Xt, side) > 0.95
     True
     >>> jda.n_rounds_ < 10, np.mean(jda.pseudo_labels_ == side) > 0.95

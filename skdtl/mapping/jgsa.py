@@ -343,7 +343,8 @@ class JGSA(PseudoLabelMapper, KernelMapper):
 
     Examples
     --------
-    Three classes around a centre, which the target has turned by 55 degrees.
+    Three classes around a centre, which the target has turned by 55 degrees: the maps must be free
+    to differ as much.
 
     >>> import numpy as np
     >>> from skdtl import TCA
@@ -357,7 +358,7 @@ class JGSA(PseudoLabelMapper, KernelMapper):
     >>> Xs, Xt = rows(0), rows(55)
     >>> TCA(2).fit(Xs, y, Xt).score(Xt, y) < 0.8
     True
-    >>> jgsa = JGSA(2).fit(Xs, y, Xt)
+    >>> jgsa = JGSA(2, lam=1.0).fit(Xs, y, Xt)
     >>> jgsa.score(Xt, y) > 0.95
     True
     >>> jgsa.transform(Xt).shape, jgsa.transform(Xs, domain="source").shape
@@ -386,7 +387,8 @@ class JGSA(PseudoLabelMapper, KernelMapper):
         default=100.0,
         legal=Real(0, closed="neither"),
         text="""
-        Weight of ‖A - B‖², the difference of the maps. For lam → ∞ both domains are mapped alike.
+        Weight of ‖A - B‖², the difference of the maps. For lam → ∞ both domains are mapped alike;
+        1 lets them turn away from each other where the classes have, and lose each other elsewhere.
         """,
     )
     mu: float = parameter(
