@@ -29,7 +29,7 @@ def column_signs(V):
 
 def decomposed_directly(n, n_components):
     """Tell whether a matrix of order n that is at hand is decomposed faster than iterated with."""
-    return n <= 15 * _width(n_components)
+    return n <= 12 * _width(n_components)
 
 
 def leading_eigenvectors(product, A, mu, n_components, tol, max_iter, smoothness=None, matrix=None):
