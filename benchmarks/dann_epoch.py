@@ -90,6 +90,7 @@ def ours(optimizer):
         lr=LR,
         lr_schedule="decay",
         batch_size=BATCH_SIZE,
+        weight_decay=0.0,
         max_epochs=N_EPOCHS,
     )
 

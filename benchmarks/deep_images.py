@@ -8,7 +8,7 @@ the rows "labels: ..." are given 3 labels of each class and scored on the other 
 that SKDTL_DATA names.
 
 The network is the default LeNet, 15 epochs in batches of 64 + 64; all else is each class's default,
-but that a constant λ rises from 0 to its default (see benchmarks/_deep.py). Before
+but for λ and the penalty on weights (see benchmarks/_deep.py). Before
 these were fixed, target accuracies of one seed had been seen for filters of 3 and 5 pixels, batches
 of 64 and 128 and two optimisers, with source-only, DDC and DANN. λ rises because DDC with its
 constant one collapsed, which the source's accuracy tells.

@@ -125,8 +125,9 @@ def score(fitted, mapped):
     }
 
 
+ONE_PASS = {"max_epochs": 1, "batch_size": BATCH_SIZE, "random_state": 0}
 METHODS = {
-    DEEP: Method(DDC(kernel="linear", max_epochs=1, batch_size=BATCH_SIZE, random_state=0), fit)
+    DEEP: Method(DDC(1.0, kernel="linear", weight_decay=0.0, **ONE_PASS), fit),
 }
 TASKS = [Task(NAME, draw, METHODS, score, isolated=True)]
 

@@ -12,7 +12,7 @@ frequencies cost. Reads the folder that SKDTL_DATA names.
 
 The network has one hidden layer of 100 (DDC adds its adaptation layer) and trains 20 epochs in
 batches of 128 + 128, on expression 60 in batches of 64 + 64; all else is each class's default, but
-that a constant λ rises from 0 to its default (see benchmarks/_deep.py).
+for λ and the penalty on weights (see benchmarks/_deep.py).
 
 DDC's default (Gaussian kernel, λ = 1) was chosen after the target accuracies of two kernels and
 several λ had been seen on four of these pairs, one seed each: both digit pairs, books to

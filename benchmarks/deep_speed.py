@@ -125,6 +125,7 @@ COMMON = {
     "lr_schedule": "constant",
     "optimizer": "adam",
     "batch_size": BATCH_SIZE,
+    "weight_decay": 0.0,
     "random_state": 0,
 }
 

@@ -2,8 +2,9 @@
 
 Accuracy on 500 held-out target rows, mean and standard deviation of 5 seeds. Each method sees 500
 source rows and 500 target rows; those in the lower half also 20 target labels. Every setting is the
-class's default (BDA: mu=1, since 0.5 is JDA), and the classical methods use logistic regression
-(MTLF: nearest neighbours). The shifts are those of skdtl.datasets.make_shifted_classification.
+class's default (BDA: mu=1, since 0.5 is JDA; networks: 100 epochs, no weight decay, DDC's λ is 1),
+and the classical methods use logistic regression (MTLF: nearest neighbours). The shifts are those
+of skdtl.datasets.make_shifted_classification.
 
     make benchmark-shifts
 
@@ -51,9 +52,18 @@ WITHOUT_LABELS = [
     *("SubspaceAlignment", "GFK", "LinearOTMapping", "OTMapping", "JDOT", "DDC", "DANN"),
 ]
 WITH_LABELS = ["TargetOnly", "BIW", "TrAdaBoost", "Festra", "TrBagging", "MTLF", "FineTuning"]
-OPTIONS = {"BDA": {"mu": 1.0}}
+NETWORK = {"max_epochs": 100, "weight_decay": 0.0}
+OPTIONS = {
+    "BDA": {"mu": 1.0},
+    "DDC": {**NETWORK, "lam": 1.0},
+    "DANN": NETWORK,
+    "FineTuning": NETWORK,
+}
 METHODS = {name: method(name, **OPTIONS.get(name, {})) for name in WITHOUT_LABELS}
-METHODS |= {f"{name}, {N_LABELS} labels": method(name, N_LABELS) for name in WITH_LABELS}
+METHODS |= {
+    f"{name}, {N_LABELS} labels": method(name, N_LABELS, **OPTIONS.get(name, {}))
+    for name in WITH_LABELS
+}
 
 TASKS = [Task(shift, partial(draw, shift), METHODS, seeds=5) for shift in SHIFTS]
 

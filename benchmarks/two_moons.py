@@ -9,8 +9,8 @@ the other. It is the problem of the papers on DANN and on domain-adaptation supp
 
 The network has two hidden layers of 64 and trains 100 epochs in batches of 64 + 64, at five times
 each class's default learning rate, so that the source-only networks learn the source (chosen by the
-source's accuracy); all else is each class's default, but that a constant λ rises from 0 to its
-default (see benchmarks/_deep.py).
+source's accuracy); all else is each class's default, but for λ and the penalty on weights
+(see benchmarks/_deep.py).
 
     make benchmark-two_moons
     python benchmarks/two_moons.py --methods DDC DANN --n-jobs 2

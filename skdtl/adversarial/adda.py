@@ -68,8 +68,8 @@ class _ADDABase(PretrainedEstimator):
 
     def _second_stage(self, network: Network, source: Domain, target: Domain, seeds) -> DeepNet:
         betas: dict[str, Any] = {"optimizer__betas": InvertedLabels.betas}
-        options = betas if self.optimizer == "adam" else {}
-        return self._train(network, source, target, seeds, lr=self.target_lr, **options)
+        options = {"lr": self.target_lr, **(betas if self.optimizer == "adam" else {})}
+        return self._train(network, source, target, seeds, pretrained=True, **options)
 
     def _rebuild_network(self, rows: Domain, seeds) -> Network:
         rebuild = super()._rebuild_network if self.n_encoders_ == 2 else self._first_network

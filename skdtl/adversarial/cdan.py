@@ -114,6 +114,7 @@ class CDAN(DeepTransferClassifierBase):
     lr: float = parameter(default=0.01)
     lr_schedule: LrSchedule = parameter(default="decay")
     optimizer: Optimizer = parameter(default="sgd")
+    min_steps: int = parameter(default=2000)
 
     def _terms(self):
         return [

@@ -168,7 +168,7 @@ class LabelEfficientTransfer(TwoTaskEstimator, DeepTransferClassifierBase):
 
     def _second_stage(self, network: Network, source: Domain, target: Domain, seeds) -> DeepNet:
         rates = layer_rates(network, self.lr * self.backbone_lr_factor)
-        return self._train(network, source, target, seeds, **rates)
+        return self._train(network, source, target, seeds, pretrained=True, **rates)
 
     def _terms(self):
         sizes = self.discriminator_layer_sizes

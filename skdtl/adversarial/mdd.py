@@ -117,6 +117,7 @@ class MDD(DeepTransferClassifierBase):
     lr: float = parameter(default=0.01)
     lr_schedule: LrSchedule = parameter(default="decay")
     optimizer: Optimizer = parameter(default="sgd")
+    min_steps: int = parameter(default=2000)
 
     def _terms(self):
         return [

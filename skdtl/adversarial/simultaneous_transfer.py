@@ -133,6 +133,7 @@ class SimultaneousTransfer(DeepTransferClassifierBase):
     lr: float = parameter(default=0.01)
     lr_schedule: LrSchedule = parameter(default="decay")
     optimizer: Optimizer = parameter(default="sgd")
+    min_steps: int = parameter(default=2000)
 
     _network_attributes = (*DeepTransferClassifierBase._network_attributes, "soft_labels_")
 

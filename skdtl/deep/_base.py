@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.metaestimators import available_if
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ from ._parameters import TrainingParameters
 from ._training import TrainingMixin, copy_of_net, seeds_of_call
 from .heads import ClassHead, NumberHead
 from .inference import best_outputs, infer
-from .net import TrainingInterruptedWarning
+from .net import DeepNet, TrainingInterruptedWarning
 from .network import Fold, Network, hidden_layers, split_layers
 from .saving import SavingMixin
 from .terms import Term
@@ -162,7 +163,12 @@ class DeepTransferEstimator(
         yield source, target
         if self._last_net is not None:
             del self._last_net
+        unfinished = self._unfinished
+        if unfinished is not None:
+            del self._unfinished
         self._warn_if_interrupted(stacklevel=5)
+        if unfinished is not None and not self.interrupted_:
+            self._warn_of_unfinished(unfinished, stacklevel=5)
 
     def _check_continues(self, before: dict[str, Any], what: str) -> None:
         """Make sure that training can go on where an earlier one ended."""
@@ -191,11 +197,23 @@ class DeepTransferEstimator(
         if self.interrupted_:
             warnings.warn(
                 f"The training was interrupted: {type(self).__name__} is fitted by what it had "
-                f"learnt until then, {self.n_iter_} complete epochs of {self.max_epochs} in its "
-                "last stage (interrupted_ is True).",
+                f"learnt until then, {self.n_iter_} complete epochs of {self.net_.max_epochs} in "
+                "its last stage (interrupted_ is True).",
                 TrainingInterruptedWarning,
                 stacklevel=stacklevel,
             )
+
+    def _warn_of_unfinished(self, net: DeepNet, stacklevel: int) -> None:
+        losses = net.history[:, "task_loss"]
+        warnings.warn(
+            f"A training of {type(self).__name__} ended while the loss of its task still fell, "
+            f"from {losses[0]:.3g} in the first epoch to {losses[-1]:.3g} in epoch {len(losses)}, "
+            "the last. The network may not have learnt what it can: allow more epochs (now "
+            f"max_epochs={self.max_epochs!r}, {net.clock_.step} steps) or a larger lr (now "
+            f"{net.lr}).",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
 
     @available_if(_offers_partial_fit)
     def partial_fit(
@@ -266,10 +284,12 @@ class DeepTransferEstimator(
                 net = copy_of_net(self.net_)  # after an error the old one is as it was
             else:
                 self._set_label_scale(source, target)
-                net = self._make_net(self._rebuild_network(source, seeds), self._terms(), seeds)
+                network = self._rebuild_network(source, seeds)
+                net = self._make_net(network, self._terms(), seeds, n_rows=len(source))
             net.max_epochs = self.max_epochs
             self.interrupted_ = False
-            self._run(net, source, None if target is source else target, seeds, epochs=1)
+            both = None if target is source else target
+            self._run(net, source, both, seeds, self.min_steps, epochs=1)
             self.net_ = net
             self._set_results()
             self._warn_if_interrupted(stacklevel=3)

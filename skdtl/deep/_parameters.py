@@ -126,11 +126,33 @@ class TrainingParameters(DeclaredParameters):
     momentum: float = parameter(
         default=0.9, legal=Real(0, 1, closed="left"), text='The momentum of "sgd".', last=True
     )
-    weight_decay: float = parameter(
-        default=0.0, legal=Real(0, None), text="The L2 penalty on all weights.", last=True
+    weight_decay: float | str = parameter(
+        default="auto",
+        legal=(Real(0, None), OneOf("auto")),
+        text="""
+        The L2 penalty on all weights. "auto" is 0.01, and where more than 300 rows are learnt from,
+        3 divided by their number; 0 with a `module` or an `optimizer` of your own, and in a stage
+        that begins with the weights of an earlier one.
+        """,
+        last=True,
     )
-    max_epochs: int = parameter(
-        default=100, legal=Int(1), text="Passes over the longer of the two domains.", last=True
+    max_epochs: int | str = parameter(
+        default="auto",
+        legal=(Int(1), OneOf("auto")),
+        text="""
+        Passes over the longer of the two domains. "auto" makes 100, and where both domains are
+        small as many more as `min_steps` takes; ``n_iter_`` tells how many.
+        """,
+        last=True,
+    )
+    min_steps: int = parameter(
+        default=1000,
+        legal=Int(1),
+        text="""
+        So many steps of the optimiser, a batch each, ``max_epochs="auto"`` makes at least, but for
+        a stage that begins with the weights of an earlier one.
+        """,
+        last=True,
     )
     batch_size: int = parameter(
         default=128,

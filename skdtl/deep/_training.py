@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -26,6 +27,16 @@ from .terms import Term, attached
 
 __all__ = ["TrainingMixin", "copy_of_net", "seeds_of_call"]
 
+# Passes over the rows that max_epochs="auto" makes of large domains: they are steps enough there.
+_AUTO_EPOCHS = 100
+# A penalty weighs as much as a fixed number of rows, as in MLPClassifier or ridge regression, so
+# that on the mean loss it counts less the more rows there are; with few it keeps to a value at
+# which a network still learns.
+_MOST_DECAY, _ROWS_OF_MOST_DECAY = 0.01, 300
+# A training is thought unfinished where each of its last tenths has lowered the loss by more than
+# this share of the whole fall (at an even pace it would be 0.1), and the whole fall is no accident.
+_CLEAR_FALL, _LEAST_FALL = 0.02, 0.01
+
 
 class TrainingMixin:
     """What trains the networks of a deep estimator, as its parameters say.
@@ -34,6 +45,8 @@ class TrainingMixin:
     """
 
     _last_net: DeepNet | None
+    # While a fit runs, the last net whose training should have gone on.
+    _unfinished: DeepNet | None = None
     _network_class: ClassVar[type[Network]] = Network
     _head: ClassVar[type[Head]]
 
@@ -111,6 +124,7 @@ class TrainingMixin:
         terms: Iterable[Term] | None = None,
         callbacks=(),
         paired: bool = True,
+        pretrained: bool = False,
         **changes,
     ) -> DeepNet:
         """Train a network; return the fitted net.
@@ -132,6 +146,9 @@ class TrainingMixin:
             The method's own, in addition to the user's.
         paired : bool, default=True
             Whether this is a training in which two domains can meet, if both are given.
+        pretrained : bool, default=False
+            Whether the network begins with the weights of an earlier stage, which are worth
+            keeping: the rules of ``weight_decay="auto"`` and `min_steps` are for new ones.
         **changes
             Parameters of the net that differ from the estimator's.
 
@@ -141,9 +158,13 @@ class TrainingMixin:
         """
         if terms is None:
             terms = () if other is None else self._terms()
-        net = self._make_net(network, terms, seeds, callbacks, paired, **changes)
+        n_rows, min_steps = (0, 1) if pretrained else (len(labelled), self.min_steps)
+        net = self._make_net(network, terms, seeds, callbacks, paired, n_rows, **changes)
         if not getattr(self, "interrupted_", False):  # in an earlier stage of this fit
-            self._run(net, labelled, other, seeds)
+            self._run(net, labelled, other, seeds, min_steps)
+            ended = self.interrupted_ or net.ended_by_callback_
+            if not ended and _falls_at_end(net.history[:, "task_loss"]):
+                self._unfinished = net
         return net
 
     def _make_net(
@@ -153,9 +174,10 @@ class TrainingMixin:
         seeds,
         callbacks=(),
         paired: bool = True,
+        n_rows: int = 0,
         **changes,
     ) -> DeepNet:
-        """Make the net that trains a network, ready for the first step."""
+        """Make the net that trains a network by so many rows, ready for the first step."""
         device = self._device()
         with seeded(seeds["alignments"], device):
             terms = attached(terms, network, paired)
@@ -163,7 +185,7 @@ class TrainingMixin:
             for new, old in zip(terms, self._last_net.alignments_):
                 if _shapes(new) == _shapes(old) and type(new) is type(old):
                     new.load_state_dict(old.state_dict())
-        optimizer, options = self._optimizer()
+        optimizer, options = self._optimizer(n_rows)
         callbacks = [*(copy.deepcopy(self.callbacks) or ()), *callbacks]
         if self.verbose > 1:
             callbacks.append(("progress_bar", ProgressBar()))
@@ -190,6 +212,7 @@ class TrainingMixin:
         labelled: Domain,
         other: Domain | None,
         seeds,
+        min_steps: int,
         epochs: int | None = None,
     ) -> None:
         """Train a net on rows, and validate it by those that are held out of them.
@@ -207,6 +230,8 @@ class TrainingMixin:
             batches.held_out = self._paired_batches(
                 labelled.held_out, held_out, validation, repeat=True
             )
+        if net.max_epochs == "auto":
+            net.max_epochs = max(_AUTO_EPOCHS, math.ceil(min_steps / len(batches)))
         n_past = len(net.history)
         if is_deterministic(net.module_, net.alignments_):
             net.partial_fit(batches, epochs=epochs)
@@ -255,26 +280,40 @@ class TrainingMixin:
 
     def _lam(self: Any):
         lam = getattr(self, "lam", 1.0)  # without a λ, the weights of terms are all that counts
+        if lam == "auto":
+            lam = self._auto_lam()
         if lam == "ramp":
             return Ramp()
         return lam if callable(lam) else _Constant(lam)
+
+    def _auto_lam(self) -> float:
+        """Return the λ that a method whose `lam` may be "auto" finds for the data."""
+        raise NotImplementedError
 
     def _lr_schedule(self: Any):
         if self.lr_schedule == "constant":
             return None
         return inverse_decay if self.lr_schedule == "decay" else self.lr_schedule
 
-    def _optimizer(self: Any):
+    def _optimizer(self: Any, n_rows: int):
         """Return the optimiser's class and its options under skorch's names."""
         options: dict[str, Any] = {}
-        if self.weight_decay:
-            options["optimizer__weight_decay"] = self.weight_decay
+        if weight_decay := self._weight_decay(n_rows):
+            options["optimizer__weight_decay"] = weight_decay
         if self.optimizer == "adam":
             return torch.optim.Adam, {"optimizer__fused": True, **options}
         if self.optimizer == "sgd":
             options["optimizer__momentum"] = self.momentum
             return torch.optim.SGD, {"optimizer__fused": True, **options}
         return self.optimizer, options
+
+    def _weight_decay(self: Any, n_rows: int) -> float:
+        """Return the L2 penalty for so many labelled rows; none for weights that begin learnt."""
+        if self.weight_decay != "auto":
+            return self.weight_decay
+        if self.module is not None or callable(self.optimizer) or not n_rows:
+            return 0.0
+        return _MOST_DECAY * min(1.0, _ROWS_OF_MOST_DECAY / n_rows)
 
 
 class _Constant:
@@ -303,6 +342,19 @@ def copy_of_net(net: DeepNet) -> DeepNet:
     history = net.history
     twin.__dict__.update(copy.deepcopy(vars(net), {id(history): type(history)(history)}))
     return twin
+
+
+def _falls_at_end(losses: Sequence[float]) -> bool:
+    """Tell whether each of the last two tenths of the epochs still lowered the loss clearly.
+
+    Fewer than ten epochs are too few to tell a fall from chance.
+    """
+    tenth = len(losses) // 10
+    if not tenth:
+        return False
+    earlier, before, last = np.reshape(losses[-3 * tenth :], (3, tenth)).mean(axis=1)
+    clearly = _CLEAR_FALL * max(losses[0] - last, _LEAST_FALL * losses[0])
+    return bool(min(earlier - before, before - last) > clearly)
 
 
 def _shapes(module: nn.Module) -> dict[str, torch.Size]:

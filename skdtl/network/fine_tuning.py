@@ -43,7 +43,13 @@ class _FineTuningBase(PretrainedEstimator):
         """,
     )
     pretrain_epochs: int | None = PRETRAIN_EPOCHS
-    max_epochs: int = parameter(default=100, text="Passes over the labelled target rows.")
+    max_epochs: int | str = parameter(
+        default="auto",
+        text="""
+        Passes over the labelled target rows. "auto" makes 100, and over the source, where
+        `pretrain_epochs` is None, as many more as `min_steps` takes.
+        """,
+    )
     batch_size: int = parameter(default=128, text="At most so many rows are in a batch.")
 
     _transfer_tags: ClassVar[TransferTags] = TransferTags(
@@ -59,7 +65,7 @@ class _FineTuningBase(PretrainedEstimator):
         freeze_layers(network, self.n_frozen_layers)
         rates = layer_rates(network, self.lr * self.backbone_lr_factor)
         callbacks = [] if self.unfreeze_every is None else [GradualUnfreezing(self.unfreeze_every)]
-        return self._train_on_target(network, target, seeds, callbacks, **rates)
+        return self._train_on_target(network, target, seeds, callbacks, pretrained=True, **rates)
 
     def _last_weights(self):
         # The last fit's head is the target's: no start for other classes of the source.

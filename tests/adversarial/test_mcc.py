@@ -87,10 +87,18 @@ def test_mcc_is_the_engine_with_the_class_confusion():
     alignment = MinimumClassConfusion(2.0, temperature=1.5)
     by_hand = DeepTransferClassifier([alignment], **SMALL).fit(Xs, ys, Xt)
     assert same_weights(mcc, by_hand)
-    defaults = MCC(**SMALL).fit(Xs, ys, Xt)
-    paper = DeepTransferClassifier([MinimumClassConfusion(temperature=2.5)], lam=1.0, **SMALL)
-    assert same_weights(defaults, paper.fit(Xs, ys, Xt))
-    assert not same_weights(defaults, mcc)
+    assert not same_weights(MCC(**SMALL).fit(Xs, ys, Xt), mcc)
+
+
+@pytest.mark.parametrize("n_classes, lam", [(2, 0.2), (3, 0.3), (12, 1.0)])
+def test_the_default_lambda_follows_the_number_of_classes(n_classes, lam):
+    Xs, ys, Xt, _ = two_domains()
+    ys = np.arange(len(ys)) % n_classes
+    by_rule, paper = MCC(**SMALL).fit(Xs, ys, Xt), MCC(1.0, **SMALL).fit(Xs, ys, Xt)
+    for model, value in ((by_rule, lam), (paper, 1.0)):
+        assert model.history_[-1]["lam"] == pytest.approx(value)
+        engine = DeepTransferClassifier([MinimumClassConfusion()], lam=value, **SMALL)
+        assert same_weights(model, engine.fit(Xs, ys, Xt))
 
 
 def test_lambda_zero_moderate_and_large_are_three_different_networks():

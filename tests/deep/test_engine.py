@@ -165,6 +165,7 @@ def test_one_step_is_the_gradient_of_task_loss_plus_lambda_omega(regression, sha
         momentum=0.0,
         lr=0.5,
         max_epochs=1,
+        weight_decay=0.0,
         random_state=0,
     )
     task, omega, loss, expected = one_step(estimator, Xs, ys, Xt, yt, 1.5, regression)

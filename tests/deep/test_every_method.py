@@ -473,7 +473,8 @@ def test_a_class_that_the_target_lacks(estimator):
     ys, yt = rng.integers(3, size=90), rng.integers(1, 3, size=60)
     Xs, Xt = (centres[y] + rng.normal(size=(len(y), 4)) for y in (ys, yt))
     labels = np.where(np.arange(60) < 40, names[yt], None)
-    estimator = clone(estimator).set_params(max_epochs=12, lr=0.05, hidden_layer_sizes=(16, 8))
+    options = {"max_epochs": 12, "lr": 0.05, "hidden_layer_sizes": (16, 8), "weight_decay": 0.0}
+    estimator = clone(estimator).set_params(**options)
     estimator.fit(Xs, names[ys], Xt, labels)
     assert estimator.classes_.tolist() == ["a", "b", "c"]
     assert estimator.predict_proba(Xt).shape == (60, 3)

@@ -98,9 +98,19 @@ def test_deep_coral_is_the_engine_with_its_alignment(layers):
         Xs, ys, Xt, _ = two_domains(regression=regression)
         model = cls(layers=layers, **small).fit(Xs, ys, Xt)
         alignment = CorrelationAlignment(layers=default if layers is None else layers)
-        assert same_weights(model, engine([alignment], 1000.0, **small).fit(Xs, ys, Xt))
+        by_rule = 1000.0 if regression else 40.0
+        assert same_weights(model, engine([alignment], by_rule, **small).fit(Xs, ys, Xt))
+        published = cls(1000.0, layers=layers, **small).fit(Xs, ys, Xt)
+        assert same_weights(published, engine([alignment], 1000.0, **small).fit(Xs, ys, Xt))
         if layers not in (None, default):
             assert not same_weights(model, cls(**small).fit(Xs, ys, Xt))
+
+
+@pytest.mark.parametrize("n_classes, lam", [(2, 40.0), (3, 90.0), (10, 1000.0)])
+def test_the_default_lambda_undoes_the_division_by_the_number_of_classes(n_classes, lam):
+    Xs, ys, Xt, _ = two_domains()
+    ys = np.arange(len(ys)) % n_classes
+    assert DeepCORAL(**SMALL).fit(Xs, ys, Xt).history_[-1]["lam"] == lam
 
 
 def test_lambda_zero_moderate_and_large_are_three_different_networks():

@@ -311,7 +311,8 @@ def test_the_critic_trains_alike_whatever_lambda_and_weight():
 def test_weight_decay_and_the_networks_optimiser_leave_the_critic_alone():
     Xs, ys, Xt, _ = two_domains()
     options = {**SMALL, "max_epochs": 1, "batch_size": 200}
-    nets = [WDGRL(weight_decay=decay, **options).fit(Xs, ys, Xt).net_ for decay in (0.0, 0.5)]
+    decays = [{**options, "weight_decay": decay} for decay in (0.0, 0.5)]
+    nets = [WDGRL(**setting).fit(Xs, ys, Xt).net_ for setting in decays]
     assert all(
         np.array_equal(a, b) for a, b in zip(*(weights_of(net.alignments_[0]) for net in nets))
     )
