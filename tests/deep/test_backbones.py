@@ -54,6 +54,16 @@ def dann(module=TINY, **options):
     return DANN(module=module, **{**QUICK, **options})
 
 
+def test_features_of_a_layer_of_images_are_all_its_pixels():
+    module = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(32, 5))
+    x = torch.randn(4, 1, 8, 8)
+    network = Network(split_layers(module), partial(NumberHead, out_features=1), x)
+    assert network.widths == [3 * 6 * 6, 2 * 4 * 4, 5]
+    first, second, _ = network.features(x)
+    torch.testing.assert_close(first, module[0](x).reshape(4, -1))
+    torch.testing.assert_close(second, module[1](module[0](x)).reshape(4, -1))
+
+
 # -- the backbones by themselves -------------------------------------------------------------------
 
 

@@ -144,6 +144,14 @@ def test_one_row_at_least_is_held_out_and_one_is_left(fraction, labelled):
     assert len(rows.held_out) == one.held_out.labelled.sum()
 
 
+@pytest.mark.parametrize("fraction, n_held", [(0.2, 2), (0.24, 3), (0.26, 3), (0.28, 3)])
+def test_as_many_rows_are_held_out_as_are_nearest_to_the_share(fraction, n_held):
+    """Of labelled and of unlabelled rows: 11 and 11."""
+    both = domain(np.r_[np.arange(11) % 2, np.full(11, -1)], np.arange(22) < 11)
+    held = hold_out(both, both, fraction, 0)[0].held_out
+    assert held.labelled.sum() == (~held.labelled).sum() == n_held
+
+
 def test_a_class_of_one_row_stays_in_the_training():
     for seed in range(20):
         source, _ = hold_out(domain([0] * 20 + [1]), domain([0, 0]), 0.3, seed)
