@@ -80,7 +80,7 @@ def test_a_batch_is_the_three_steps_of_the_paper(share):
     yt[int(share * len(yt)) :] = np.nan
     lam, n_steps, lr, momentum = 3.0, 2, 0.3, 0.5
     options = {"hidden_layer_sizes": (8,), "activation": "tanh", "random_state": 0}
-    options |= {"optimizer": "sgd", "momentum": momentum}
+    options |= {"optimizer": "sgd", "momentum": momentum, "weight_decay": 0.0}
     made = ClassifierDiscrepancy(0.5, n_generator_steps=n_steps)
     estimator = DeepTransferClassifier([made], lam=2 * lam, **options)
     start = estimator.set_params(lr=1e-30, max_epochs=1).fit(Xs, ys, Xt, yt)
