@@ -19,8 +19,8 @@ IN_BOTH = {
     "BDA, mu=1": partial(skdtl.BDA, mu=1.0, source_classes="given", **PAPER),
     "JGSA": partial(skdtl.JGSA, 30, unit=1.0, lam=1.0),
     "CORAL": skdtl.CORAL,
-    "SubspaceAlignment": skdtl.SubspaceAlignment,
-    "GFK": skdtl.GFK,
+    "SubspaceAlignment": partial(skdtl.SubspaceAlignment, "sdm", allowance=0),
+    "GFK": partial(skdtl.GFK, allowance=0),
 }
 
 

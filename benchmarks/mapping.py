@@ -69,7 +69,7 @@ import numpy as np
 from _harness import Benchmark, Draw, Method, Task
 from _harness.fits import on_source, rmse, unlabelled
 from _harness.tables import grid, mean, mean_and_deviation
-from _mapping import IN_BOTH, published_coral
+from _mapping import IN_BOTH, PAPER, published_coral
 from scipy.ndimage import rotate
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.datasets import load_digits
@@ -97,8 +97,8 @@ MAPS = {
 }
 # The settings of the papers for MNIST and USPS, where they are known or can be guessed.
 PAPERS = {
-    "TCA, 30 components": partial(skdtl.TCA, 30),
-    "TJM, 20 components": partial(skdtl.TJM, 20),
+    "TCA, 30 components": partial(skdtl.TCA, 30, **PAPER),
+    "TJM, 20 components": partial(skdtl.TJM, 20, **PAPER),
     "GFK, 20 components, match_means=False": partial(skdtl.GFK, 20, match_means=False),
     "JGSA, 100 components, beta=0.01": partial(skdtl.JGSA, 100, unit=1.0, lam=1.0, beta=0.01),
 }

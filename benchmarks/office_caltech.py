@@ -95,7 +95,7 @@ MAPS = {
     "SSTCA, 30 components": partial(skdtl.SSTCA, 30, **PAPER),
     "TJM, 30 components": partial(skdtl.TJM, 30, **PAPER),
     **IN_BOTH,
-    "GFK, 20 components": partial(skdtl.GFK, 20),
+    "GFK, 20 components": partial(skdtl.GFK, 20, allowance=0),
     "LinearOTMapping": skdtl.LinearOTMapping,
     "OTMapping": skdtl.OTMapping,
     "OTMapping, by classes": partial(skdtl.OTMapping, reg_cl=0.1),

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 
 from .._arrays import dense, rounding, sum_of_squares
 from ..base import Domain
-from ._affine import row_mean
+from ._affine import centred_product, row_mean
 from ._eigen import column_signs
 
 # From here on a disagreement of subspaces is 1, rounded to two decimals.
@@ -88,8 +88,9 @@ def domain_axes(source: Domain, target: Domain, n_components) -> tuple[np.ndarra
     ----------
     source, target : Domain
         The domains.
-    n_components : int or "sdm"
-        How many directions; "sdm" leaves it to the subspace disagreement measure.
+    n_components : int, float or "sdm"
+        How many directions, or what share of each domain's variance the other's directions are to
+        keep of them; "sdm" leaves it to the subspace disagreement measure.
 
     Returns
     -------
@@ -98,6 +99,8 @@ def domain_axes(source: Domain, target: Domain, n_components) -> tuple[np.ndarra
     """
     if n_components == "sdm":
         return _agreeing_axes(source, target)
+    if isinstance(n_components, float):
+        return _keeping_axes(source, target, n_components)
     Ps = _own_axes(source, "Xs", n_components)
     Pt = Ps if target is source else _own_axes(target, "Xt", n_components)
     m = min(Ps.shape[1], Pt.shape[1])
@@ -138,6 +141,74 @@ def _agreeing_axes(source: Domain, target: Domain):
             continue
         chosen = chosen or min(Ps.shape[1], Pt.shape[1])
         return Ps[:, :chosen], Pt[:, :chosen]
+
+
+def _keeping_axes(source: Domain, target: Domain, share: float):
+    """Take the fewest directions of which the other domain's keep a share of the variance."""
+    d = source.X.shape[1]
+    m = min(32, d) if scipy.sparse.issparse(source.X) else d
+    while True:
+        Ps = _own_axes(source, "Xs", m)
+        Pt = Ps if target is source else _own_axes(target, "Xt", m)
+        kept = kept_shares(source.X, target.X, Ps, Pt)
+        if kept.max() < share and m < d:
+            m = min(4 * m, d)
+            continue
+        chosen = 1 + (np.argmax(kept >= share) if kept.max() >= share else np.argmax(kept))
+        return Ps[:, :chosen], Pt[:, :chosen]
+
+
+def kept_shares(Xs, Xt, Ps, Pt):
+    """Return what share of its variance each domain keeps in both domains' first directions.
+
+    Parameters
+    ----------
+    Xs, Xt : ndarray or sparse array of shape (n_i, n_features)
+        Rows.
+    Ps, Pt : ndarray of shape (n_features, m)
+        Principal directions of each domain.
+
+    Returns
+    -------
+    kept : ndarray of shape (k,)
+        For 1 to k directions of each domain, projected first onto its own and then onto the other's
+        ones: the share of the domain that keeps less.
+    """
+    k = min(Ps.shape[1], Pt.shape[1])
+    squares = (Ps[:, :k].T @ Pt[:, :k]) ** 2
+    kept = []
+    for X, P, shared in ((Xs, Ps, squares), (Xt, Pt, squares.T)):
+        mean = row_mean(X)
+        total = sum_of_squares(X) / X.shape[0] - mean @ mean
+        variances = np.var(centred_product(X, mean, P[:, :k]), axis=0)
+        both = np.cumsum(np.cumsum(variances[:, None] * shared, axis=0), axis=1)
+        kept.append(np.diag(both) / max(total, np.finfo(float).tiny))
+    return np.minimum(*kept)
+
+
+def means_to_match(source: Domain, target: Domain, allowance: float):
+    """Return what is subtracted from each domain's rows, to match means as far as they have moved.
+
+    Parameters
+    ----------
+    source, target : Domain
+        The domains.
+    allowance : float
+        How many times the squared distance that chance gives two means does not count.
+
+    Returns
+    -------
+    source_mean, target_mean : ndarray of shape (n_features,)
+        The domains' means; where chance explains their distance, the mean of all rows for both.
+    """
+    means = row_mean(source.X), row_mean(target.X)
+    n_s, n_t = len(source), len(target)
+    joint = (n_s * means[0] + n_t * means[1]) / (n_s + n_t)
+    squares = (sum_of_squares(source.X) + sum_of_squares(target.X)) / (n_s + n_t)
+    chance = allowance * (1 / n_s + 1 / n_t) * max(squares - joint @ joint, 0)
+    distance = np.sum((means[0] - means[1]) ** 2)
+    share = max(0.0, 1 - chance / distance) if distance > 0 else 0.0
+    return tuple(joint + share * (mean - joint) for mean in means)
 
 
 def disagreement_dimension(Ps, Pt, Pst):

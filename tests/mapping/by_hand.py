@@ -60,3 +60,8 @@ def spread(Z):
 def penalty_unit(K, n_s):
     """Return what the mu of TCA and SSTCA is relative to."""
     return (1 / n_s + 1 / (len(K) - n_s)) * (np.trace(K) / len(K)) ** 2
+
+
+def paper_subspaces(cls, n_components="sdm", **options):
+    """Return a mapper that subtracts each domain's own mean, as the paper has it."""
+    return cls(n_components, **{"allowance": 0, **options})

@@ -19,10 +19,11 @@ from skdtl.mapping._principal_axes import principal_axes
 from skdtl.mapping.gfk import geodesic_flow_factor, partial_least_squares_axes
 
 from ..shifts import other_covariances, turned
+from .by_hand import paper_subspaces
 
 
 def mapper(*args, **options):
-    return GFK(*args, **options, estimator="passthrough")
+    return paper_subspaces(GFK, *args, **options, estimator="passthrough")
 
 
 def bases(d, k, seed=0):
@@ -200,7 +201,7 @@ def test_equal_domains_give_the_projection():
     assert model.components_.shape == (3, 8)
     assert_allclose(model.components_.T @ model.components_, P @ P.T, atol=1e-12)
     with pytest.warns(NoTargetWarning):
-        alone = GFK().fit(Xs, ys)
+        alone = paper_subspaces(GFK).fit(Xs, ys)
     assert alone.n_components_ == 8
 
 
@@ -209,7 +210,7 @@ def test_the_dimension_is_that_of_subspace_alignment():
     for seed in range(4):
         Xs, _, Xt = other_covariances(d=16, seed=seed)
         model = mapper().fit(Xs, None, Xt)
-        other = SubspaceAlignment(estimator="passthrough").fit(Xs, None, Xt)
+        other = paper_subspaces(SubspaceAlignment, estimator="passthrough").fit(Xs, None, Xt)
         assert model.n_components_ == other.n_components_
         assert len(model.principal_angles_) == model.n_components_
         chosen.add(model.n_components_)
@@ -238,17 +239,21 @@ def krylov(X, y, k):
 def test_the_sources_directions_by_its_numbers(shape):
     Xs, _, Xt = other_covariances(*shape)
     ys = Xs[:, 0] - Xs[:, 2] + np.random.default_rng(0).normal(size=len(Xs))
-    model = GFK(3, source_subspace="pls", estimator=Ridge()).fit(Xs, ys, Xt)
+    model = paper_subspaces(GFK, 3, source_subspace="pls", estimator=Ridge()).fit(Xs, ys, Xt)
     G = integral(krylov(Xs, ys, 3), principal_axes([Xt], 3))
     assert_allclose(model.components_.T @ model.components_, G, atol=1e-8)
-    swapped = GFK(3, source_subspace="pls", estimator=Ridge()).fit(Xt, Xt[:, 0], Xs)
+    swapped = paper_subspaces(GFK, 3, source_subspace="pls", estimator=Ridge()).fit(
+        Xt, Xt[:, 0], Xs
+    )
     assert abs(swapped.components_.T @ swapped.components_ - G).max() > 0.05
 
 
 def test_the_sources_directions_by_its_classes():
     Xs, _, Xt = other_covariances(60, d=8)
     ys = np.digitize(Xs[:, 0], np.quantile(Xs[:, 0], [0.3, 0.6]))
-    model = GFK(1, source_subspace="pls").fit(Xs, np.array(["a", "b", "c"])[ys], Xt)
+    model = paper_subspaces(GFK, 1, source_subspace="pls").fit(
+        Xs, np.array(["a", "b", "c"])[ys], Xt
+    )
     indicators = np.eye(3)[ys]
     covariances = (Xs - Xs.mean(0)).T @ (indicators - indicators.mean(0))
     first = np.linalg.svd(covariances)[0][:, :1]
@@ -270,7 +275,9 @@ def test_fewer_directions_explain_the_labels():
     Xs = np.linalg.svd(Xs - Xs.mean(0), full_matrices=False)[0][:, :8]  # equal variances
     Xt = rng.normal(size=(25, 8))
     with pytest.warns(UserWarning, match="residual is constant"):
-        model = GFK(3, source_subspace="pls", estimator=Ridge()).fit(Xs, Xs[:, 0], Xt)
+        model = paper_subspaces(GFK, 3, source_subspace="pls", estimator=Ridge()).fit(
+            Xs, Xs[:, 0], Xt
+        )
     assert model.n_components_ == 1
     assert_allclose(model.components_.T @ model.components_,
                     integral(np.eye(8, 1), principal_axes([Xt], 1)), atol=1e-6)  # fmt: skip
@@ -281,7 +288,7 @@ def test_what_partial_least_squares_needs():
     with pytest.raises(ValueError, match="learns from the source's labels, but with estimator="):
         mapper(2, source_subspace="pls").fit(Xs, ys, Xt)
     with pytest.raises(TypeError, match="Sparse data was passed for Xs"):
-        GFK(2, source_subspace="pls").fit(scipy.sparse.csr_array(Xs), ys, Xt)
+        paper_subspaces(GFK, 2, source_subspace="pls").fit(scipy.sparse.csr_array(Xs), ys, Xt)
 
 
 def test_labels_find_the_direction_where_variance_does_not():
@@ -291,7 +298,7 @@ def test_labels_find_the_direction_where_variance_does_not():
         rng = np.random.default_rng(seed)
         Xs, Xt = (np.column_stack([X, 9 * rng.normal(size=len(X))]) for X in (Xs, Xt))
         for name, accuracies in scores.items():
-            model = GFK(1, source_subspace=name).fit(Xs, ys, Xt)
+            model = paper_subspaces(GFK, 1, source_subspace=name).fit(Xs, ys, Xt)
             accuracies.append(model.score(Xt, yt))
     assert np.mean(scores["pls"]) > 0.95
     assert np.mean(scores["pca"]) < 0.75
@@ -306,7 +313,7 @@ def test_source_only_loses_and_the_kernel_wins():
         Xs, ys, Xt, yt = turned(seed, n=600)
         scores["source only"].append(SourceOnly().fit(Xs, ys, Xt).score(Xt, yt))
         scores["means alone"].append(CORAL(1e9).fit(Xs, ys, Xt).score(Xt, yt))
-        scores["gfk"].append(GFK(1).fit(Xs, ys, Xt).score(Xt, yt))
+        scores["gfk"].append(paper_subspaces(GFK, 1).fit(Xs, ys, Xt).score(Xt, yt))
         P = principal_axes([Xs], 1)
         model = LogisticRegression().fit((Xs - Xs.mean(0)) @ P, ys)
         scores["source's subspace"].append(model.score((Xt - Xt.mean(0)) @ P, yt))
@@ -327,7 +334,9 @@ def test_source_only_loses_and_the_kernel_wins():
 )
 def test_published_accuracies(source, target, published):
     data = load_office_caltech(source, target)
-    model = GFK(20, estimator=KNeighborsClassifier(1)).fit(data.Xs, data.ys, data.Xt)
+    model = paper_subspaces(GFK, 20, estimator=KNeighborsClassifier(1)).fit(
+        data.Xs, data.ys, data.Xt
+    )
     assert_allclose(100 * model.score(data.Xt, data.yt), published, atol=0.1)
 
 
@@ -364,8 +373,8 @@ def test_what_the_subspaces_hold_leads_back(k):
 def test_sparse_rows_are_rows(shape, n_components):
     Xs, ys, Xt = other_covariances(*shape)
     Xs[Xs < 0], Xt[Xt < 0] = 0, 0
-    dense = GFK(n_components, estimator=Ridge()).fit(Xs, ys, Xt)
-    sparse = GFK(n_components, estimator=Ridge())
+    dense = paper_subspaces(GFK, n_components, estimator=Ridge()).fit(Xs, ys, Xt)
+    sparse = paper_subspaces(GFK, n_components, estimator=Ridge())
     sparse.fit(scipy.sparse.csr_array(Xs), ys, scipy.sparse.csr_matrix(Xt))
     assert_allclose(
         sparse.components_.T @ sparse.components_, dense.components_.T @ dense.components_,
@@ -406,6 +415,6 @@ def test_labelled_target_rows_join_by_their_own_map():
     Xs, ys, Xt = other_covariances(d=8)
     yt = np.full(len(Xt), np.nan)
     yt[:4] = [1, 0, 1, 1]
-    model = GFK(3, estimator=KNeighborsClassifier(1)).fit(Xs, ys, Xt, yt)
+    model = paper_subspaces(GFK, 3, estimator=KNeighborsClassifier(1)).fit(Xs, ys, Xt, yt)
     assert model.estimator_.n_samples_fit_ == len(Xs) + 4
     assert_array_equal(model.predict(Xt[:4]), [1, 0, 1, 1])

@@ -9,16 +9,17 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_clas
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from skdtl import BDA, JDA, JGSA, SSTCA, TCA, TJM, SourceOnly
+from skdtl import BDA, GFK, JDA, JGSA, SSTCA, TCA, TJM, SourceOnly, SubspaceAlignment
 from skdtl.mapping._feature_space import FeatureSpace, KernelSpace
 from skdtl.mapping._mean_differences import mean_difference
+from skdtl.mapping._principal_axes import kept_shares, principal_axes
 
 from ..shifts import other_means
 from .by_hand import same_up_to_sign
 from .test_jda import three_classes
 
 ALIKE = [TCA, SSTCA, TJM, JDA, BDA]
-METHODS = [*ALIKE, JGSA]
+METHODS = [*ALIKE, JGSA, SubspaceAlignment]
 TABLES = {
     "breast_cancer": lambda: load_breast_cancer(return_X_y=True),
     "wine": lambda: load_wine(return_X_y=True),
@@ -46,7 +47,7 @@ def test_random_halves_lose_nothing(cls, table):
     assert np.mean(differences) > -0.01
 
 
-@pytest.mark.parametrize("cls", METHODS)
+@pytest.mark.parametrize("cls", [*ALIKE, JGSA])
 @pytest.mark.parametrize("factor", [1e-3, 1e3])
 def test_the_default_estimator_meets_the_same_rows_in_any_unit(cls, factor):
     Xs, ys, Xt, yt = halves("breast_cancer", 0)
@@ -197,3 +198,48 @@ def test_guesses_are_compared_with_guesses(cls, source_classes):
     assert np.mean(guesses != ys) > 0.1
     assert_array_equal(compared[1][0], guesses if source_classes == "guessed" else ys)
     assert_array_equal(compared[1][1], once.predict(Xt))
+
+
+# --- subspaces --------------------------------------------------------------------------------
+
+
+def test_what_the_others_directions_keep():
+    """Row by row: onto the own directions, then onto the other domain's."""
+    Xs, _, Xt = other_means(d=7)
+    axes = [principal_axes([X], 7) for X in (Xs, Xt)]
+    expected = []
+    for k in range(1, 8):
+        shares = []
+        for X, own, other in ((Xs, *axes), (Xt, *axes[::-1])):
+            centred = X - X.mean(axis=0)
+            kept = centred @ own[:, :k] @ own[:, :k].T @ other[:, :k]
+            # The mapped rows' squares, direction by own direction, as these do not correlate.
+            shares.append(np.sum(kept**2) / np.sum(centred**2))
+        expected.append(min(shares))
+    found = kept_shares(Xs, Xt, *axes)
+    assert_allclose(found, expected)
+    assert_allclose(found[-1], 1)
+    for share in (0.5, 0.9):
+        model = SubspaceAlignment(share, estimator="passthrough").fit(Xs, None, Xt)
+        assert model.n_components_ == 1 + np.argmax(np.array(expected) >= share)
+
+
+def test_columns_of_equal_variance_are_all_kept():
+    """The order of the directions is chance: half of them are other ones in each domain."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(900, 10))
+    model = SubspaceAlignment(estimator="passthrough").fit(X[:500], None, X[500:])
+    assert model.n_components_ == 10
+
+
+@pytest.mark.parametrize("cls", [SubspaceAlignment, GFK])
+def test_means_move_by_what_chance_does_not_explain(cls):
+    Xs, _, Xt = other_means(d=5)
+    X, means = np.vstack([Xs, Xt]), np.array([Xs.mean(axis=0), Xt.mean(axis=0)])
+    distance = np.sum((means[0] - means[1]) ** 2)
+    chance = (1 / 40 + 1 / 25) * X.var(axis=0).sum()
+    for allowance in (0, 0.5 * distance / chance, 2 * distance / chance):
+        model = cls(2, allowance=allowance, estimator="passthrough").fit(Xs, None, Xt)
+        share = max(0, 1 - allowance * chance / distance)
+        expected = X.mean(axis=0) + share * (means - X.mean(axis=0))
+        assert_allclose([model.source_mean_, model.target_mean_], expected)

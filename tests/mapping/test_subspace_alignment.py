@@ -20,10 +20,11 @@ from skdtl.mapping._principal_axes import disagreement_dimension, principal_axes
 from skdtl.mapping.subspace_alignment import alignment_matrix
 
 from ..shifts import other_covariances, turned
+from .by_hand import paper_subspaces
 
 
 def mapper(*args, **options):
-    return SubspaceAlignment(*args, **options, estimator="passthrough")
+    return paper_subspaces(SubspaceAlignment, *args, **options, estimator="passthrough")
 
 
 def leading(X, k):
@@ -66,7 +67,7 @@ def test_equal_domains_give_principal_components():
     for domain in ("source", "target"):
         assert_allclose(model.transform(Xs, domain), expected, atol=1e-9)
     with pytest.warns(NoTargetWarning):
-        alone = SubspaceAlignment().fit(Xs, ys)
+        alone = paper_subspaces(SubspaceAlignment).fit(Xs, ys)
     assert alone.n_components_ == 6  # nothing disagrees
 
 
@@ -159,8 +160,8 @@ def test_principal_axes_are_those_of_pca(shape):
 def test_sparse_rows_are_rows(shape, n_components):
     Xs, ys, Xt = other_covariances(*shape)
     Xs[Xs < 0], Xt[Xt < 0] = 0, 0
-    dense = SubspaceAlignment(n_components, estimator=Ridge()).fit(Xs, ys, Xt)
-    sparse = SubspaceAlignment(n_components, estimator=Ridge())
+    dense = paper_subspaces(SubspaceAlignment, n_components, estimator=Ridge()).fit(Xs, ys, Xt)
+    sparse = paper_subspaces(SubspaceAlignment, n_components, estimator=Ridge())
     sparse.fit(scipy.sparse.csr_array(Xs), ys, scipy.sparse.csr_array(Xt))
     assert sparse.n_components_ == dense.n_components_
     assert_allclose(sparse.transform(scipy.sparse.csr_array(Xt)), dense.transform(Xt), atol=1e-7)
@@ -229,7 +230,9 @@ def test_source_only_loses_and_alignment_wins():
         Xs, ys, Xt, yt = turned(seed)
         scores["source only"].append(SourceOnly().fit(Xs, ys, Xt).score(Xt, yt))
         scores["means alone"].append(CORAL(1e9).fit(Xs, ys, Xt).score(Xt, yt))
-        scores["aligned"].append(SubspaceAlignment(1).fit(Xs, ys, Xt).score(Xt, yt))
+        scores["aligned"].append(
+            paper_subspaces(SubspaceAlignment, 1).fit(Xs, ys, Xt).score(Xt, yt)
+        )
         Z = PCA(1).fit(Xs)
         model = SourceOnly().fit(Z.transform(Xs), ys, Z.transform(Xt))
         scores["source's directions"].append(model.score(Z.transform(Xt), yt))
@@ -247,7 +250,7 @@ def test_regression():
         Xs, ys, Xt, yt = turned(seed)
         for name, model in (
             ("source only", SourceOnly(estimator=Ridge())),
-            ("aligned", SubspaceAlignment(1, estimator=Ridge())),
+            ("aligned", paper_subspaces(SubspaceAlignment, 1, estimator=Ridge())),
         ):
             predicted = model.fit(Xs, ys, Xt).predict(Xt)
             correlations[name].append(np.corrcoef(predicted, yt)[0, 1])
@@ -262,7 +265,10 @@ def test_regression():
 def test_calibration_transfer():
     data = load_corn_nir(1, 2)
     error = {}
-    for model in (SourceOnly(estimator=Ridge(1e-6)), SubspaceAlignment(estimator=Ridge(1e-6))):
+    for model in (
+        SourceOnly(estimator=Ridge(1e-6)),
+        paper_subspaces(SubspaceAlignment, estimator=Ridge(1e-6)),
+    ):
         predicted = model.fit(data.Xs, data.ys, data.Xt).predict(data.Xt)
         error[type(model)] = np.sqrt(np.mean((predicted - data.yt) ** 2))
     assert error[SubspaceAlignment] < error[SourceOnly] / 3
@@ -292,7 +298,9 @@ def test_labelled_target_rows_join_by_their_own_map():
     Xs, ys, Xt = other_covariances()
     yt = np.full(len(Xt), np.nan)
     yt[:4] = [1, 0, 1, 1]
-    model = SubspaceAlignment(3, estimator=KNeighborsClassifier(1)).fit(Xs, ys, Xt, yt)
+    model = paper_subspaces(SubspaceAlignment, 3, estimator=KNeighborsClassifier(1)).fit(
+        Xs, ys, Xt, yt
+    )
     assert model.estimator_.n_samples_fit_ == len(Xs) + 4
     assert_array_equal(model.predict(Xt[:4]), [1, 0, 1, 1])
 
