@@ -17,7 +17,13 @@ from ._predictions import ClassPredictions
 from ._typing import LabelsLike, RowsLike
 from .base import TransferEstimator
 
-__all__ = ["DelegatingEstimator", "WrappingEstimator", "fit_clone", "takes_missing_values"]
+__all__ = [
+    "DelegatingEstimator",
+    "WrappingEstimator",
+    "fit_clone",
+    "takes_missing_values",
+    "takes_weights",
+]
 
 
 class WrappingEstimator(TransferEstimator):
@@ -130,6 +136,15 @@ def takes_missing_values(estimator) -> bool:
     return get_tags(estimator).input_tags.allow_nan
 
 
+def _last_step(estimator):
+    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+
+
+def takes_weights(estimator) -> bool:
+    """Tell whether ``sample_weight`` may be given to an estimator, or to a Pipeline's last step."""
+    return has_fit_parameter(_last_step(estimator), "sample_weight")
+
+
 def fit_clone(estimator, X, y, sample_weight=None):
     """Fit a clone of an estimator, with weights that also reach the last step of a Pipeline.
 
@@ -156,8 +171,8 @@ def fit_clone(estimator, X, y, sample_weight=None):
     fitted = clone(estimator)
     if sample_weight is None:
         return fitted.fit(X, y)
-    last = fitted.steps[-1][1] if isinstance(fitted, Pipeline) else fitted
-    if not has_fit_parameter(last, "sample_weight"):
+    last = _last_step(fitted)
+    if not takes_weights(fitted):
         raise ValueError(
             f"The estimator {type(last).__name__} takes no sample_weight in fit, but its rows "
             "are to be weighted. Use one that does, such as LogisticRegression or a tree."

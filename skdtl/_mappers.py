@@ -12,8 +12,9 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from ._arrays import join_rows
+from ._balance import BALANCE, balanced_weights
 from ._constraints import HasMethod, OneOf
-from ._delegation import DelegatingEstimator
+from ._delegation import DelegatingEstimator, takes_weights
 from ._parameters import DeclaredParameters, parameter
 from ._typing import Estimator, RowsLike
 from .base import Domain, DomainTransformerMixin
@@ -51,6 +52,18 @@ class Mapper(DeclaredParameters, DomainTransformerMixin, DelegatingEstimator):
         """,
     )
 
+    balance: str = parameter(
+        default="auto",
+        legal=OneOf("auto", *BALANCE.options),
+        text="""
+        "rows": each row counts alike, so that few labelled target rows hardly count beside many
+        source rows. "domains": the labelled target rows together weigh as much as the source rows
+        together, as in :class:`Pooled`, since a map is never exact; `estimator` must take
+        ``sample_weight`` then. "auto": "domains" if it does, else "rows".
+        """,
+        last=True,
+    )
+
     _takes_nan: ClassVar[bool] = False
 
     @abstractmethod
@@ -82,7 +95,11 @@ class Mapper(DeclaredParameters, DomainTransformerMixin, DelegatingEstimator):
         """Return a clone of the estimator, fitted on mapped rows of the source and the target."""
         if Zt is None or not Zt.shape[0]:
             return self._fit_estimator(Zs, ys)
-        return self._fit_estimator(join_rows(Zs, Zt), np.concatenate([ys, yt]))
+        balance = self.balance
+        if balance == "auto":
+            balance = "domains" if takes_weights(self._estimator()) else "rows"
+        weights = balanced_weights(Zs.shape[0], Zt.shape[0], balance)
+        return self._fit_estimator(join_rows(Zs, Zt), np.concatenate([ys, yt]), weights)
 
     def _prepare(self, X):
         return self._map(X, "target")

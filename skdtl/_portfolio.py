@@ -15,9 +15,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import has_fit_parameter
 
-from ._delegation import takes_missing_values
+from ._delegation import takes_missing_values, takes_weights
 from .base import Domain
 from .baselines import Pooled, TargetOnly
 from .mapping import CORAL, JDA, TCA, PerDomain
@@ -152,7 +151,7 @@ class _Adaptation:
 
     def refuses(self, learner, tables: Tables) -> str | None:
         """Return why this is not for a learner and the tables, or None."""
-        if self.weighted and not _takes_weights(learner):
+        if self.weighted and not takes_weights(learner):
             return f"{type(learner).__name__} takes no sample_weight"
         if not (self.dense or self.directions):
             return None
@@ -181,11 +180,6 @@ class _Adaptation:
         steps.append((type(last).__name__.lower(), last))
         moves = self.own_units or self.directions
         return Candidate(name, Pipeline(steps), moves, moves and self.balanced)
-
-
-def _takes_weights(learner) -> bool:
-    last = learner.steps[-1][1] if isinstance(learner, Pipeline) else learner
-    return has_fit_parameter(last, "sample_weight")
 
 
 def _adaptations(classifier: bool, tables: Tables) -> Iterator[_Adaptation]:

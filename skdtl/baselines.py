@@ -9,7 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.linear_model import LogisticRegression
 
 from ._arrays import join_rows
-from ._constraints import OneOf
+from ._balance import BALANCE, balanced_weights
 from ._delegation import DelegatingEstimator
 from ._labels import one_class_message
 from ._typing import Estimator
@@ -182,7 +182,7 @@ class Pooled(DelegatingEstimator):
     _transfer_tags: ClassVar[TransferTags] = TransferTags("used", unlabelled_target=False)
     _params: ClassVar[dict[str, Any]] = {
         **DelegatingEstimator._params,
-        "balance": OneOf("rows", "domains"),
+        "balance": BALANCE,
     }
 
     def __init__(self, estimator: Estimator = None, *, balance: str = "rows"):
@@ -197,7 +197,5 @@ class Pooled(DelegatingEstimator):
         if target is not source and target.labelled.any():
             labelled = target.labelled_rows()
             X, y = join_rows(X, labelled.X), np.concatenate([y, labelled.y])
-            if self.balance == "domains":
-                sizes = [len(source), len(labelled)]
-                weights = np.repeat(len(y) / (2 * np.array(sizes)), sizes)
+            weights = balanced_weights(len(source), len(labelled), self.balance)
         self.estimator_ = self._fit_estimator(X, y, weights)

@@ -43,6 +43,7 @@ class TwoMaps(Mapper):
     def __init__(self, width=2, estimator=None):
         self.width = width
         self.estimator = estimator
+        self.balance = "auto"
 
     def _fit_maps(self, source, target):
         self._n_features_out = self.width

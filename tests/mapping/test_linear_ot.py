@@ -185,7 +185,7 @@ def test_regression_and_labelled_target_rows():
     assert_allclose(model.predict(moved), ys, atol=1e-8)
     yt = np.full(len(Xt), np.nan)
     yt[:20] = 100.0
-    both = LinearOTMapping(LinearRegression()).fit(Xs, ys, Xt, yt)
+    both = LinearOTMapping(LinearRegression(), balance="rows").fit(Xs, ys, Xt, yt)
     expected = LinearRegression().fit(np.vstack([moved, Xt[:20]]), np.r_[ys, yt[:20]])
     assert_allclose(both.predict(Xt), expected.predict(Xt))
 

@@ -75,7 +75,7 @@ def test_each_domain_has_its_own_mean_and_deviation():
 def test_the_estimator_learns_from_all_labelled_rows_each_in_its_own_units():
     Xs, ys, Xt, yt = rows()
     few = np.where(np.arange(40) < 10, yt, np.nan)
-    fitted = PerDomain().fit(Xs, ys, Xt, few)
+    fitted = PerDomain(balance="rows").fit(Xs, ys, Xt, few)
     X, y = np.concatenate([z_scores(Xs), z_scores(Xt)[:10]]), np.concatenate([ys, yt[:10]])
     alone = LogisticRegression().fit(X, y)
     np.testing.assert_allclose(fitted.predict_proba(Xt), alone.predict_proba(z_scores(Xt)))
@@ -100,7 +100,7 @@ def test_several_sources_have_a_clone_each():
     X, y, domain = stack([X1, X2], [y1, y2], Xt, yt)
     order = np.random.default_rng(0).permutation(len(X))
     X, y, domain = X[order], y[order], domain[order]
-    model = PerDomain()
+    model = PerDomain(balance="rows")
     mapped = model.fit_transform(X, y, sample_domain=domain)
     assert sorted(model.transformers_) == [-1, 1, 2]
     for code in (1, 2, -1):

@@ -25,6 +25,7 @@ class Scripted(PseudoLabelMapper):
         self.verbose = verbose
         self.moves = moves
         self.first = first
+        self.balance = "auto"
 
     def _start(self, source, target):
         self.given, self._n_features_out = [], 1
