@@ -87,8 +87,9 @@ class GFK(InvertibleMapper):
     still the principal directions that are compared.
 
     *Chance.* Means of random halves of one table differ, too: by default only what exceeds four
-    times the distance that chance makes is taken off. ``allowance=0`` is the paper's setting. On
-    half of this project's tasks this gains a point in the mean. What "sdm" leaves out of a table of
+    times the distance that chance makes is taken off. ``allowance=0`` is the paper's setting. With
+    logistic or ridge regression the gain is 1.6 and 1.1 points on the two halves of this project's
+    tasks, of which the first told that it helps. What "sdm" leaves out of a table of
     few columns can be missing, though, where nothing has shifted: there give `n_components`.
 
     *Undoing.* ``inverse_transform`` gives the part of a row in the span of both
