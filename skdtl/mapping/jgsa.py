@@ -290,7 +290,8 @@ class JGSA(PseudoLabelMapper, KernelMapper):
     images. On other tables the widest directions have ten or twenty times the mean, and `lam` has
     to be well above beta times that for the source not to be mapped shorter there. With 100 random
     halves of tables are classified as without a map; on half of this project's tasks 1 and 10 did
-    worse, and 100 gains 1 point with logistic regression, 2.6 on the other half. ``n_components=30, unit=1.0, lam=1.0`` is the paper's setting on Office-Caltech.
+    worse, and 100 gains 1 point with logistic regression, 2.6 on the other half.
+    ``n_components=30, unit=1.0, lam=1.0`` is the paper's setting on Office-Caltech.
 
     *How many.* There are as many pairs as the target has directions, and as many more as there are
     classes less one. These last ones tear the domains apart: a parts the source's classes, and b
