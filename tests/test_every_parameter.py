@@ -88,6 +88,7 @@ ITERATIONS = {"kernel": "rbf", "n_components": 1}
 WHERE: dict[str, dict] = {
     "adjust_class_shares": {"threshold": 0.2},
     "approximation": {"kernel": "rbf", "n_basis": 5},
+    "balance": {"balance": "rows"},  # "auto" is one of the others
     "coef0": {"kernel": "poly"},
     "degree": {"kernel": "poly"},
     "gamma": {"kernel": "rbf"},
