@@ -131,8 +131,8 @@ class TrainingParameters(DeclaredParameters):
         legal=(Real(0, None), OneOf("auto")),
         text="""
         The L2 penalty on all weights. "auto" is 0.01, and where more than 300 rows are learnt from,
-        3 divided by their number; 0 with a `module` or an `optimizer` of your own, and in a stage
-        that begins with the weights of an earlier one.
+        3 divided by their number; 0 with a `module` or an `optimizer` of your own, in a stage that
+        begins with the weights of an earlier one, and for a discriminator and its like.
         """,
         last=True,
     )

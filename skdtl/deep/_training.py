@@ -204,7 +204,10 @@ class TrainingMixin:
             **options,
             **changes,
         }
-        return DeepNet(network, **settings).initialize()
+        net = DeepNet(network, **settings).initialize()
+        if self.weight_decay == "auto" and self._weight_decay(n_rows):
+            _spare(net.optimizer_, net.alignments_)
+        return net
 
     def _run(
         self: Any,
@@ -342,6 +345,16 @@ def copy_of_net(net: DeepNet) -> DeepNet:
     history = net.history
     twin.__dict__.update(copy.deepcopy(vars(net), {id(history): type(history)(history)}))
     return twin
+
+
+def _spare(optimizer: torch.optim.Optimizer, terms: nn.Module) -> None:
+    """Let no penalty weaken what is trained against the network, such as a discriminator."""
+    own = set(terms.parameters())
+    for group in list(optimizer.param_groups):
+        spared = [p for p in group["params"] if p in own]
+        if spared:
+            group["params"] = [p for p in group["params"] if p not in own]
+            optimizer.add_param_group({**group, "params": spared, "weight_decay": 0.0})
 
 
 def _falls_at_end(losses: Sequence[float]) -> bool:
