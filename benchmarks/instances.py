@@ -74,8 +74,9 @@ are standardised by cohort.
   hardly overlap: few source rows look like the target, and these are mostly of one class (on
   rec-talk the discriminator's weights amount to 6 effective rows of 3671, 89 % of their weight in
   one class), and the sharper the ratio, the worse (DiscriminatorWeighting 50.2, KMM 75.8, BIW
-  62.2 against 79.7 for the source alone); a larger `alpha` helps some. The bounded or smooth ones
-  (RULSIF, ULSIF, KLIEP) do no harm to speak of.
+  62.2 against 79.7 for the source alone); a larger `alpha` helps some. Weights are the papers'
+  (min_effective_share=0) and, in boosting, all rounds (early_stopping=False); by default weights
+  that leave few rows are flattened, and rounds end where held-out labels say so.
 * **Numbers**: TrAdaBoostR2 has the best mean rank (3.0), then AdaBoost.R2 on both domains (4.1,
   and the best mean RMSE); equal weights for the domains take most of the gain at a fraction of
   the cost.
