@@ -137,6 +137,7 @@ def test_attributes_tell_what_was_chosen(name):
         assert least[model.chosen_] == min(least.values()) or model.chosen_ == "pooled"
         if model.chosen_ == "boosting" and name == "TrBagging":
             assert len(model.estimators_) == 12  # all, or none
+            assert len(losses["boosting"]) == 1
         elif model.chosen_ == "boosting" and "TwoStage" not in name:
             assert len(model.estimators_) <= 1 + np.argmin(losses["boosting"])
     model.set_params(early_stopping=False).fit(*rows)
