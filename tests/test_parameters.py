@@ -329,4 +329,4 @@ def test_without_docstrings_everything_else_is_there():
     """
     command = [sys.executable, "-OO", "-c", textwrap.dedent(program)]  # which skips `assert`
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.stdout == "None 0.5 1\n", ran.stderr
+    assert ran.stdout == "None distances 1\n", ran.stderr

@@ -298,8 +298,10 @@ class TaskTrAdaBoost(MultiSourceClassifier):
         plain = {}
         if self.early_stopping and rows.n_source:
             plain = self._plain(rows, np.random.RandomState(self._target_seed))
-        # fit_target has no source row, but it can have what was learnt from them.
-        self._of_source = plain["source"](rows) if plain else None
+        # fit_target has no source row, but it can have what was learnt from them, without weights
+        # of these rows.
+        of_source = plain["source"](rows) if plain else []
+        self._of_source = [kept._replace(weights=None) for kept in of_source]
         if target is source and self.candidates_:
             self.chosen_, self.held_out_losses_ = "boosting", {}
             self._keep(replace(pools[0], origins=self.candidate_sources_))
@@ -377,5 +379,5 @@ class TaskTrAdaBoost(MultiSourceClassifier):
         target = self._check_target(Xt, yt).labelled_rows()
         rows = BoostingRows(target.X, self._decode(target.y), 0, np.zeros(0, dtype=int))
         of_source = self._of_source
-        self._adapt(rows, {} if of_source is None else {"source": lambda rows: of_source})
+        self._adapt(rows, {"source": lambda rows: of_source} if of_source else {})
         return self
