@@ -517,8 +517,8 @@ class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
     ("target"). All columns are standardised in front; missing values become medians, with a column
     that says where, unless the learner takes them. ``left_out_`` says what has no vote, and why.
     *Sparse rows* are not made dense, and the words of a text share their unit: without target
-    labels the adaptations are :class:`TCA` and :class:`JDA` of the rows as they are, around
-    "linear", and there is no "gaussian", nor is there beyond 2000 columns.
+    labels the adaptations are :class:`TCA` and :class:`JDA` of the rows as they are to ten
+    directions, around "linear", and there is no "gaussian", nor is there beyond 2000 columns.
 
     *Class shares.* To give two domains the same mean is wrong where the classes have other shares
     in the target: it moves the classes against each other. So all that makes means alike is fitted

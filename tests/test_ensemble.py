@@ -348,6 +348,10 @@ def test_sparse_rows():
     assert set(model.left_out_) == {"CORAL, linear", "CORAL, trees"}
     # The rows as they are: no scaler stands before the adaptation.
     assert [name for name, _ in model.named_estimators_["JDA, linear"].steps] == ["jda"]
+    for name in ("JDA, linear", "TCA, linear"):
+        assert model.named_estimators_[name][-1].n_components == 10
+    narrow = TransferEnsemble(random_state=0).fit(X[:100, :8], y[:100], X[100:, :8])
+    assert narrow.named_estimators_["TCA, linear"][-1].n_components is None
     assert model.score(X[100:], y[100:]) > 0.8
     # The columns of a text share their unit: they are left as they are.
     plain = LogisticRegression(max_iter=1000).fit(X[:100], y[:100])
