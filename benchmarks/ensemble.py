@@ -3,7 +3,7 @@
 TransferEnsemble at its defaults on all tasks of [_tasks.py](../_tasks.py): published tables whose
 domains are real, bundled ones with one made shift each, and random halves of tables, where nothing
 has shifted. All columns are standardised over the training rows of both domains (word counts are
-not). Without target labels, and with 20 and 50. A score is in points, 0 to 100, on target rows that
+not). Without target labels, and with 20. A score is in points, 0 to 100, on target rows that
 took no part: what the task's literature judges by, and for numbers 100 / (1 + MSE / variance), so
 that the mean of the target has about 50. A cell is a task and one of three draws; with labels
 there is one, since candidates are weighed by labels that are held out, which takes six times as
@@ -32,10 +32,6 @@ neither, and half A.
 ## With 20 labels
 
 {labels_20}
-
-## With 50 labels
-
-{labels_50}
 
 ## By family, without labels
 
@@ -70,7 +66,7 @@ from sklearn.preprocessing import StandardScaler
 from skdtl import TransferEnsemble, TransferEnsembleRegressor
 
 # Draws by the number of target labels: with labels every candidate is fitted six times.
-DRAWS = {0: 3, 20: 1, 50: 1}
+DRAWS = {0: 3, 20: 1}
 METHOD = "TransferEnsemble"
 KINDS = {"classification": TransferEnsemble, "regression": TransferEnsembleRegressor}
 
@@ -142,10 +138,7 @@ def benchmark_task(task, n_labels):
 
 def enough_rows(task, n_labels):
     """Whether a task's target has so many rows for training in every draw."""
-    if n_labels == 50 and task.family in ("corn", "iris", "wine"):
-        return False
-    few = task.name == "diabetes/proportions" and n_labels == 50
-    return not few and (not n_labels or task.name not in ("iris/proportions", "wine/proportions"))
+    return not n_labels or task.name not in ("iris/proportions", "wine/proportions")
 
 
 # -- the tables ------------------------------------------------------------------------------------

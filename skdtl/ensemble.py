@@ -546,8 +546,13 @@ class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
     the last paragraph hold for ``weights="auto"``.
 
     *Agreement* is the probability of the predicted class: the share of the vote that it has. Its
-    mean over rows is an estimate of the accuracy that needs no labels. It is mostly too high, the
-    more so the larger the shift.
+    mean over rows is a rough estimate of the accuracy that needs no labels: too high where the
+    shift is large, too low where little has moved.
+
+    *Gains.* Without target labels 6.1 points over the first learner on the source alone, in the
+    mean over 402 draws of 134 shifted tasks, of which 3.5 are adaptation's and the rest the vote of
+    unlike learners; a loss of more than a point in 15 % of the draws, at most 24 points. With 20
+    labels 3.8 points over the first learner on the labelled rows of both domains.
 
     *Cost.* Prediction costs what the candidates cost. CORAL has no vote beyond 2000 columns, JDA
     and TCA have none where rows are as many, too, and all of them beyond 20 000 rows. Networks
