@@ -30,7 +30,6 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import joblib
@@ -77,7 +76,6 @@ LABELS = (0, 20, 50)
 # -- what is fitted -------------------------------------------------------------------------------
 
 
-@cache
 def classes():
     """Return {name: class or variant's class} of all methods, networks last."""
     found = dict(all_estimators())

@@ -35,7 +35,7 @@ from skdtl import (
     TransferEnsembleRegressor,
     stack,
 )
-from skdtl._portfolio import Tables, default_learners
+from skdtl._portfolio import Tables, default_candidates, default_learners
 from skdtl._voting import likely_weights, normal_likelihoods, sharpened
 from skdtl.datasets import make_shifted_classification
 
@@ -350,6 +350,11 @@ def test_sparse_rows():
     assert [name for name, _ in model.named_estimators_["JDA, linear"].steps] == ["jda"]
     for name in ("JDA, linear", "TCA, linear"):
         assert model.named_estimators_[name][-1].n_components == 10
+    tables = Tables(200, 40, 0, True, False, False)
+    candidates, _ = default_candidates(default_learners(True, tables), True, tables)
+    kinds = {each.name: (each.adapts, each.same_shares) for each in candidates}
+    assert kinds.pop("source, linear") == kinds.pop("source, trees") == (False, False)
+    assert kinds == {"TCA, linear": (True, True), "JDA, linear": (True, True)}
     narrow = TransferEnsemble(random_state=0).fit(X[:100, :8], y[:100], X[100:, :8])
     assert narrow.named_estimators_["TCA, linear"][-1].n_components is None
     assert model.score(X[100:], y[100:]) > 0.8
@@ -435,18 +440,47 @@ def test_numbers_held_out():
     assert_allclose(ridge.weights_, expected, rtol=1e-6)
 
 
-def test_who_fails_with_fewer_labels_says_nothing_of_the_rows_held_out():
-    class Fussy(LogisticRegression):
-        def fit(self, X, y, sample_weight=None):
-            if len(X) < 180:
-                raise ValueError("too few")
-            return super().fit(X, y, sample_weight)
+class Fussy:
+    """Fits weighted rows only if they are many."""
 
+    def fit(self, X, y, sample_weight=None):
+        if sample_weight is not None and len(X) < 175:
+            raise ValueError("too few")
+        return super().fit(X, y, sample_weight)
+
+
+class FussyClassifier(Fussy, LogisticRegression):
+    pass
+
+
+class FussyRegressor(Fussy, Ridge):
+    pass
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_who_fails_with_fewer_labels_says_nothing_of_the_rows_held_out(numbers):
     Xs, ys, Xt, yt = shifted()
-    with pytest.warns(UserWarning, match="no vote"):
-        model = TransferEnsemble(estimator=Fussy(), random_state=0)
-        model.fit(Xs, ys, Xt, some(yt, 60))
-    assert len(model.weights_) == 4 and np.isfinite(model.weights_).all()
+    yt = some(yt, 30)
+    if numbers:
+        ys, yt = ys + 10.0, yt + 10
+    ensemble = TransferEnsembleRegressor if numbers else TransferEnsemble
+    fussy, plain = (FussyRegressor(), Ridge()) if numbers else (FussyClassifier(), None)
+    model = ensemble(estimator=fussy, random_state=0).fit(Xs, ys, Xt, yt)
+    assert not model.left_out_  # 180 rows are enough for all, 174 are not
+    like = ensemble(estimator=plain or LogisticRegression(), random_state=0)
+    like.fit(Xs, ys, Xt, yt)
+    said, labels = held_out_by_hand(
+        like, Xs, ys, Xt, yt, lambda e, X: e.predict(X) if numbers else e.predict_proba(X)
+    )
+    balanced = [k for k, name in enumerate(model.candidates_["name"]) if "balanced" in name]
+    assert len(balanced) == 2
+    said[balanced] = np.mean(ys) if numbers else 1 / 3
+    if numbers:
+        expected = likely_weights(normal_likelihoods(said - labels))
+    else:
+        said = np.array([sharpened(*pair) for pair in zip(said, model.sharpness_)])
+        expected = likely_weights(said[:, np.arange(30), labels.astype(int)])
+    assert_allclose(model.weights_, expected, rtol=1e-6)
 
 
 def test_more_columns_than_rows():

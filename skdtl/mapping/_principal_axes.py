@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -11,10 +12,22 @@ from scipy.sparse.linalg import LinearOperator, svds
 from sklearn.decomposition import PCA
 
 from .._arrays import dense, rounding, sum_of_squares
+from .._constraints import Real
+from .._parameters import parameter
 from ..base import Domain
 from ._affine import centred_product, row_mean
 from ._eigen import column_signs
 
+# How far chance may move means, in the methods that compare principal directions.
+ALLOWANCE: Any = parameter(
+    default=4.0,
+    legal=Real(0),
+    text="""
+    The means' squared distance counts by what it exceeds this times that of two random samples from
+    the same rows: so far chance may have moved them. With 0 each domain's own mean is subtracted,
+    as in the paper.
+    """,
+)
 # From here on a disagreement of subspaces is 1, rounded to two decimals.
 _DISAGREEMENT = 0.995
 

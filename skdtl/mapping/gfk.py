@@ -7,14 +7,14 @@ import scipy.linalg
 from sklearn.base import is_classifier
 from sklearn.cross_decomposition import PLSRegression
 
-from .._constraints import Bool, Int, OneOf, Real
+from .._constraints import Bool, Int, OneOf
 from .._mappers import ESTIMATOR, InvertibleMapper
 from .._parameters import parameter
 from .._typing import Estimator
 from ..base import Domain
 from ._affine import centred_product
 from ._eigen import column_signs
-from ._principal_axes import domain_axes, means_to_match
+from ._principal_axes import ALLOWANCE, domain_axes, means_to_match
 
 __all__ = ["GFK", "geodesic_flow_factor", "partial_least_squares_axes"]
 
@@ -156,15 +156,7 @@ class GFK(InvertibleMapper):
         centred, where it makes no difference. With False one map serves both domains.
         """,
     )
-    allowance: float = parameter(
-        default=4.0,
-        legal=Real(0),
-        text="""
-        The means' squared distance counts by what it exceeds this times that of two random samples
-        from the same rows: so far chance may have moved them. With 0 each domain's own mean is
-        subtracted, as in the paper.
-        """,
-    )
+    allowance: float = ALLOWANCE
     estimator: Estimator = parameter(default=None, legal=ESTIMATOR)
 
     def _fit_maps(self, source: Domain, target: Domain) -> None:

@@ -10,7 +10,7 @@ from .._parameters import parameter
 from .._typing import Estimator
 from ..base import Domain
 from ._affine import centred_product
-from ._principal_axes import domain_axes, means_to_match
+from ._principal_axes import ALLOWANCE, domain_axes, means_to_match
 
 __all__ = ["SubspaceAlignment", "alignment_matrix"]
 
@@ -141,15 +141,7 @@ class SubspaceAlignment(InvertibleMapper):
         centred, where it makes no difference. With False the rows are projected as they are.
         """,
     )
-    allowance: float = parameter(
-        default=4.0,
-        legal=Real(0),
-        text="""
-        The means' squared distance counts by what it exceeds this times that of two random samples
-        from the same rows: so far chance may have moved them. With 0 each domain's own mean is
-        subtracted, as in the paper.
-        """,
-    )
+    allowance: float = ALLOWANCE
     estimator: Estimator = parameter(default=None, legal=ESTIMATOR)
 
     def _fit_maps(self, source: Domain, target: Domain) -> None:

@@ -184,6 +184,21 @@ def test_candidates_are_judged_on_rows_that_they_have_not_seen():
     assert model.held_out_losses_["boosting"][-1] == pytest.approx(np.mean(squares["boosting"]))
 
 
+def test_candidates_for_numbers_are_judged_by_their_distance():
+    Xs, ys, Xt, yt, *_ = domains(TrAdaBoostR2(), 1, follows=0.7)
+    model = TrAdaBoostR2(Ridge(), n_estimators=6, random_state=0).fit(Xs, ys, Xt, yt)
+    fold = even_folds(Xt, yt, N_FOLDS)
+    distances = {"pooled": [], "source": []}
+    for k in range(N_FOLDS):
+        rest, X, truth = fold != k, Xt[fold == k], yt[fold == k]
+        pooled = Pooled(Ridge()).fit(Xs, ys, Xt[rest], yt[rest])
+        distances["pooled"] += list(np.abs(pooled.predict(X) - truth))
+        distances["source"] += list(np.abs(Ridge().fit(Xs, ys).predict(X) - truth))
+    assert not model.weak_
+    for name, found in distances.items():
+        assert model.held_out_losses_[name] == pytest.approx(np.mean(found))
+
+
 def test_rounds_that_are_kept_are_those_of_all_rounds():
     *rows, X_test, _ = domains(TrAdaBoost(), 0, follows=0.5, n_t=60)
     model = TrAdaBoost(LogisticRegression(), n_estimators=30).fit(*rows)
