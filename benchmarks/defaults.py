@@ -17,6 +17,9 @@ The table compares means over a task's draws with the learner on the source alon
 are labels also with the learner on the labelled rows of both domains: the mean difference over
 tasks, and over tables (whose tasks are averaged first), on how many tasks it is above 1 and below
 -1, the worst task, and the worst table without a shift. Defaults are chosen by half A alone.
+
+results/defaults.jsonl holds one draw of the methods that need no target labels around the linear
+learner, and results/defaults.md what --table prints of it.
 """
 
 from __future__ import annotations
@@ -396,7 +399,7 @@ def main(arguments=None) -> None:
         sys.exit(f"No task is chosen; there are {list(TASKS)}.")
     lines = read(options.lines)
     if options.table:
-        print(tables(lines.values(), tasks))
+        print(f"# {__doc__.strip()}\n\n{tables(lines.values(), tasks)}")
         return
     groups = [
         [

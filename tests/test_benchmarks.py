@@ -17,9 +17,9 @@ from joblib.externals.loky import get_reusable_executor
 from sklearn.linear_model import LogisticRegression, Ridge
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-# A search through all classes, with a command line of its own, makes no page.
-WITHOUT_PAGE = {"defaults"}
-SCRIPTS = sorted({path.stem for path in FOLDER.glob("[!_]*.py")} - WITHOUT_PAGE)
+# A search through all classes, with a command line, lines and tests of its own.
+APART = {"defaults"}
+SCRIPTS = sorted({path.stem for path in FOLDER.glob("[!_]*.py")} - APART)
 # Their pages stand as they were until the next run, which leaves lines.
 WITHOUT_LINES = {
     *("deep_images", "deep_memmap", "deep_pairs", "deep_speed", "instances", "kmm_speed"),
@@ -137,7 +137,11 @@ def test_a_page_can_be_made_of_complete_lines(load, harness, tmp_path, name):
         assert (tmp_path / picture).stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("results/*.jsonl")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for path in FOLDER.glob("results/*.jsonl") if path.stem not in APART),
+    ids=lambda path: path.stem,
+)
 def test_lines_tell_of_the_fits_and_of_nothing_else(load, harness, path):
     benchmark = load(path.stem)
     keys = set(benchmark.fits())

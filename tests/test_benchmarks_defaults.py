@@ -1,6 +1,7 @@
 """The script that judges defaults: what it fits, that it goes on where it stopped, its table."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -148,3 +149,22 @@ def test_lines_are_plain_json(defaults, tmp_path):
     run(defaults, path, "--tasks", "iris/none", "--labels", "0", "--methods", "SourceOnly")
     versions, *lines = map(json.loads, path.read_text().splitlines())
     assert "numpy" in versions["versions"] and len(lines) == 2
+
+
+def test_the_page_is_what_its_lines_say(defaults, capsys):
+    defaults.main(["--table"])
+    assert (FOLDER / "results" / "defaults.md").read_text(
+        encoding="utf-8"
+    ) == capsys.readouterr().out
+
+
+def test_two_processes_do_what_one_does(defaults, tmp_path):
+    chosen = ("--tasks", "wine/stretch", "--methods", "CORAL", "SourceOnly", "--labels", "0")
+    path = tmp_path / "two.jsonl"
+    script = [sys.executable, FOLDER / "defaults.py", "--n-jobs", "2", "--lines", path]
+    options = ("--learners", "linear", "--draws", "2", *chosen)
+    subprocess.run([*map(str, script), *options], check=True)
+    two, one = defaults.read(path), run(defaults, tmp_path / "one.jsonl", *chosen)
+    assert {key: line["scores"] for key, line in two.items()} == {
+        key: line["scores"] for key, line in one.items()
+    }

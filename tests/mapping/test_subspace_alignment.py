@@ -16,7 +16,11 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skdtl import CORAL, NoTargetWarning, SourceOnly, SubspaceAlignment
 from skdtl.datasets import load_corn_nir
-from skdtl.mapping._principal_axes import disagreement_dimension, principal_axes
+from skdtl.mapping._principal_axes import (
+    disagreement_dimension,
+    kept_shares,
+    principal_axes,
+)
 from skdtl.mapping.subspace_alignment import alignment_matrix
 
 from ..shifts import other_covariances, turned
@@ -322,3 +326,39 @@ def test_names_of_the_components():
     model = mapper(2).fit(Xs, None, Xt)
     names = ["subspacealignment0", "subspacealignment1"]
     assert list(model.get_feature_names_out()) == names
+
+
+def slow_share(X, own, other):
+    """Return the share of their variance that rows keep, projected onto one span and another."""
+    X = X - X.mean(axis=0)
+    projected = X @ own @ own.T @ other @ other.T
+    return projected.var(axis=0).sum() / X.var(axis=0).sum()
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, scipy.sparse.csr_array])
+def test_what_directions_let_through(wrap):
+    """One domain varies in fewer directions than the other, and keeps more."""
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    Xs = rng.normal(size=(80, 6)) * [5, 3, 1, 0.3, 0.2, 0.1] + 1
+    Xt = rng.normal(size=(60, 6)) * [1, 1, 2, 1, 1, 1] @ turn - 2
+    axes = [principal_axes([X], 6) for X in (Xs, Xt)]
+    shares = np.array(
+        [
+            [slow_share(X, P[:, :k], Q[:, :k]) for k in range(1, 7)]
+            for X, P, Q in ((Xs, *axes), (Xt, *axes[::-1]))
+        ]
+    )
+    assert (shares[0, :5] > shares[1, :5] + 0.05).all()
+    assert_allclose(kept_shares(wrap(Xs), wrap(Xt), *axes), shares[1], atol=1e-9)
+    assert_allclose(kept_shares(wrap(Xt), wrap(Xs), *axes[::-1]), shares[1], atol=1e-9)
+
+
+def test_sparse_rows_are_asked_for_more_directions_until_these_let_rows_through():
+    rng = np.random.default_rng(0)
+    Xs, Xt = (rng.normal(size=(300, 50)) * np.linspace(2, 1, 50) for _ in range(2))
+    dense = mapper(0.95).fit(Xs, None, Xt)
+    rows = scipy.sparse.csr_array(Xs), scipy.sparse.csr_array(Xt)
+    sparse = mapper(0.95).fit(rows[0], None, rows[1])
+    assert 32 < dense.n_components_ == sparse.n_components_
+    assert_allclose(sparse.transform(rows[1]), dense.transform(Xt), atol=1e-6)
