@@ -93,7 +93,12 @@ from .model_selection import (
     TargetKFold as TargetKFold,
     TargetShuffleSplit as TargetShuffleSplit,
 )
-from .network import FineTuning as FineTuning, FineTuningRegressor as FineTuningRegressor
+from .network import (
+    FeatureTransfer as FeatureTransfer,
+    FeatureTransferRegressor as FeatureTransferRegressor,
+    FineTuning as FineTuning,
+    FineTuningRegressor as FineTuningRegressor,
+)
 
 __all__: list[str]
 __version__: str

@@ -59,8 +59,6 @@ class _ADDABase(PretrainedEstimator):
     )
     layers: Layers = DISCRIMINATOR_LAYERS
 
-    _network_attributes = (*PretrainedEstimator._network_attributes, "n_encoders_")
-
     def _second_network(self, network: Network, seeds) -> Network:
         untied = UntiedNetwork(network)
         self._continue_part(untied, "layers")
@@ -70,14 +68,6 @@ class _ADDABase(PretrainedEstimator):
         betas: dict[str, Any] = {"optimizer__betas": InvertedLabels.betas}
         options = {"lr": self.target_lr, **(betas if self.optimizer == "adam" else {})}
         return self._train(network, source, target, seeds, pretrained=True, **options)
-
-    def _rebuild_network(self, rows: Domain, seeds) -> Network:
-        rebuild = super()._rebuild_network if self.n_encoders_ == 2 else self._first_network
-        return rebuild(rows, seeds)
-
-    def _set_results(self) -> None:
-        super()._set_results()
-        self.n_encoders_ = 1 + isinstance(self.net_.module_, UntiedNetwork)
 
     def _terms(self):
         return [
@@ -111,8 +101,6 @@ class ADDA(_ADDABase, DeepTransferClassifierBase):
 
     Attributes
     ----------
-    n_encoders_ : int
-        2; 1 where there was no target.
     pretrain_history_ : skorch.history.History
         What happened in each epoch of the first stage.
 
@@ -189,8 +177,6 @@ class ADDARegressor(_ADDABase, DeepTransferRegressorBase):
 
     Attributes
     ----------
-    n_encoders_ : int
-        2; 1 where there was no target.
     pretrain_history_ : skorch.history.History
         What happened in each epoch of the first stage.
 

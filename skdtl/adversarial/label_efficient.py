@@ -13,8 +13,9 @@ from ..deep._parameters import DISCRIMINATOR_SIZES, LAM, PRETRAIN_EPOCHS, Lam, L
 from ..deep.alignments import ClassCentreSimilarity, DomainAdversary
 from ..deep.net import DeepNet
 from ..deep.network import Network
-from ..deep.stages import TwoTaskEstimator, layer_rates
+from ..deep.stages import TwoTaskEstimator
 from ..deep.terms import Unscheduled
+from ..deep.tuning import layer_rates
 
 __all__ = ["LabelEfficientTransfer"]
 

@@ -36,7 +36,9 @@ from .layers import (
 )
 from .net import TrainingInterruptedWarning as TrainingInterruptedWarning
 from .network import Network as Network
-from .schedules import Ramp as Ramp, WarmUp as WarmUp
+from .pretrained import load_pretrained as load_pretrained
+from .regularizers import BSS as BSS, DELTA as DELTA, L2SP as L2SP, CoTuning as CoTuning
+from .schedules import Ramp as Ramp, SlantedTriangle as SlantedTriangle, WarmUp as WarmUp
 from .terms import (
     Activations as Activations,
     Needs as Needs,

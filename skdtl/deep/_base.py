@@ -349,16 +349,25 @@ class DeepTransferEstimator(
         return infer(self._inference_network(), X, self._dtype, _last_output, domain)
 
     def _map(self, X, domain: str):
-        # The features of the last hidden layer.
-        return infer(self._inference_network(), X, self._dtype, _last_features, domain)
+        network, layer = self._inference_network(), self._checked_transform_layer()
+        return infer(network, X, self._dtype, lambda features, output: features[layer], domain)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._inference_network().widths[self._checked_transform_layer()]
+
+    def _checked_transform_layer(self) -> int:
+        n_layers = len(self._inference_network().layers)
+        if not -n_layers <= self.transform_layer < n_layers:
+            raise ValueError(
+                f"transform_layer is {self.transform_layer}, but the network has {n_layers} hidden "
+                "layers."
+            )
+        return self.transform_layer
 
 
 def _last_output(features, output: Tensor) -> Tensor:
     return output
-
-
-def _last_features(features, output: Tensor) -> Tensor:
-    return features[-1]
 
 
 class DeepTransferClassifierBase(ClassifierMixin, ClassPredictions, DeepTransferEstimator):

@@ -131,8 +131,8 @@ class TrainingParameters(DeclaredParameters):
         legal=(Real(0, None), OneOf("auto")),
         text="""
         The L2 penalty on all weights. "auto" is 0.01, and where more than 300 rows are learnt from,
-        3 divided by their number; 0 with a `module` or an `optimizer` of your own, in a stage that
-        begins with the weights of an earlier one, and for a discriminator and its like.
+        3 divided by their number; 0 with a `module` or an `optimizer` of your own, in a second
+        stage that goes on with the source's rows too, and for a discriminator and its like.
         """,
         last=True,
     )
@@ -150,7 +150,7 @@ class TrainingParameters(DeclaredParameters):
         legal=Int(1),
         text="""
         So many steps of the optimiser, a batch each, ``max_epochs="auto"`` makes at least, but for
-        a stage that begins with the weights of an earlier one.
+        a second stage that goes on with the source's rows too.
         """,
         last=True,
     )
@@ -208,5 +208,11 @@ class TrainingParameters(DeclaredParameters):
         default=None,
         legal=RANDOM_STATE,
         text="Seed of the weights and of the rows' order.",
+        last=True,
+    )
+    transform_layer: int = parameter(
+        default=-1,
+        legal=Int(),
+        text="The hidden layer whose features ``transform`` returns; -1 is the last.",
         last=True,
     )

@@ -19,7 +19,7 @@ from .batches import PairedBatches
 from .heads import Head
 from .inference import best_dtype, outputs_of
 from .net import DeepNet
-from .network import Network
+from .network import Network, hidden_layers
 from .parallel import Processes, n_processes
 from .randomness import is_deterministic, seeded
 from .schedules import Ramp, inverse_decay
@@ -73,11 +73,13 @@ class TrainingMixin:
             self._continue(network, self._last_weights())
         return network
 
-    def _new_head(self: Any, network: Network, seeds) -> Head:
-        """Make a head for the target on the features of a trained network."""
-        device = self._device()
+    def _new_end(self: Any, network: Network, seeds, sizes=()) -> tuple[list[nn.Module], Head]:
+        """Make a head for the target on the features of a trained network, behind new layers."""
+        device, width = self._device(), network.widths[-1]
         with seeded(seeds["head"], device):
-            return self._head(network.widths[-1], self._n_outputs()).to(device)
+            layers = hidden_layers(width, sizes, self.activation)
+            head = self._head([width, *sizes][-1], self._n_outputs())
+        return [layer.to(device) for layer in layers], head.to(device)
 
     def _last_weights(self: Any) -> dict[str, Tensor]:
         """Return the weights of the last fit that a new network goes on from."""
@@ -185,6 +187,8 @@ class TrainingMixin:
             for new, old in zip(terms, self._last_net.alignments_):
                 if _shapes(new) == _shapes(old) and type(new) is type(old):
                     new.load_state_dict(old.state_dict())
+        if any(term.decays_weights for term in terms):
+            n_rows = 0  # no penalty but the term's
         optimizer, options = self._optimizer(n_rows)
         callbacks = [*(copy.deepcopy(self.callbacks) or ()), *callbacks]
         if self.verbose > 1:
@@ -236,6 +240,9 @@ class TrainingMixin:
         if net.max_epochs == "auto":
             net.max_epochs = max(_AUTO_EPOCHS, math.ceil(min_steps / len(batches)))
         n_past = len(net.history)
+        if not n_past:
+            for term in net.alignments_:
+                term.begin(net.module_, batches.labelled.in_order())
         if is_deterministic(net.module_, net.alignments_):
             net.partial_fit(batches, epochs=epochs)
         else:  # dropout, or a module of the user's that may draw random numbers
@@ -263,7 +270,6 @@ class TrainingMixin:
         self.history_ = self.net_.history
         self.n_iter_ = len(self.history_)
         self.loss_curve_ = [epoch["train_loss"] for epoch in self.history_]
-        self._n_features_out = network.widths[-1]
         network.eval()
         self._dtype = best_dtype(network, self.n_features_in_)
         self._architecture = self._describe_architecture()

@@ -115,6 +115,13 @@ class _Rows:
             x = self.shuffled[rows]
         return Side(x, None if self.y is None else self.shuffled_y[rows], self.shuffled_ids[rows])
 
+    def in_order(self) -> Iterator[Side]:
+        """Yield the rows once, in their own order."""
+        for rows in self.slices:
+            x = torch.as_tensor(_writable(self.X[rows])) if self.mapped else self.X[rows]
+            y = None if self.y is None else self.y[rows]
+            yield Side(x.to(self.device), y, self.ids[rows])
+
     def checksum(self) -> int:
         """Return a number that is hardly the same for other rows; it is found from some of them."""
         some = slice(None, None, math.ceil(len(self.X) / 256))

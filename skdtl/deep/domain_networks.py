@@ -112,6 +112,7 @@ class UntiedNetwork(Network):
         self.widths = source.widths
         self.layers = copy.deepcopy(source.layers)
         self.head = copy.deepcopy(source.head).requires_grad_(False)
+        self.source_head = None
         self.source = source.requires_grad_(False)
         self.train()
 
@@ -167,11 +168,6 @@ class NetworkOfTwoTasks(Network):
         self.n_source = pretrained.n_outputs
         self.source_head = None if head is pretrained.head else pretrained.head
         self.train()
-
-    def source_weights(self) -> dict[str, Tensor]:
-        """Return the weights of the shared layers and of the source's head."""
-        own = {} if self.source_head is None else self.source_head.state_dict(prefix="head.")
-        return {**self.state_dict(), **own}
 
     @property
     def n_outputs(self) -> int:

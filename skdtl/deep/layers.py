@@ -106,16 +106,15 @@ def copy_layers(
     for every in (given, layers):
         _check_count(n_layers, 0, every)
     for k in range(n_layers):
-        shapes = [
-            {name: list(value.shape) for name, value in layer.state_dict().items()}
-            for layer in (given[k], layers[k])
-        ]
+        # By their order: what they are called hangs on the module that they were cut from.
+        weights, own = (list(layer.state_dict().values()) for layer in (given[k], layers[k]))
+        shapes = [[list(value.shape) for value in values] for values in (weights, own)]
         if shapes[0] != shapes[1]:
             raise ValueError(
                 f"Layer {k} of the donor has weights of the shapes {shapes[0]}, but that of the "
                 f"receiver {shapes[1]}."
             )
-        layers[k].load_state_dict(given[k].state_dict())
+        layers[k].load_state_dict(dict(zip(layers[k].state_dict(), weights)))
     return nn.Sequential(*layers).requires_grad_(True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,7 +10,10 @@ from torch import Tensor, nn
 
 from .heads import Head
 
-__all__ = ["ACTIVATIONS", "Fold", "Network", "hidden_layers", "split_layers"]
+__all__ = ["ACTIVATIONS", "BATCH_NORM", "Fold", "Network", "hidden_layers", "split_layers"]
+
+# Layers that normalise by running statistics.
+BATCH_NORM = nn.modules.batchnorm._BatchNorm
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -46,29 +50,29 @@ def split_layers(module: nn.Module) -> list[nn.Module]:
 
     A plain ``nn.Sequential`` is cut before each part that holds a weight matrix or a filter bank:
     activations, normalisations, dropout and the like belong to the layer before them. Any other
-    module is one layer.
+    module is one layer. Parts keep the names that they have in the module.
     """
     if type(module).forward is not nn.Sequential.forward:
         return [module]
-    layers: list[list[nn.Module]] = []
+    layers: list[OrderedDict[str, nn.Module]] = []
     begun = False  # whether the current layer has its weight matrix
-    for part in module.children():
+    for name, part in module.named_children():
         weighty = any(p.ndim > 1 for p in part.parameters())
         if not layers or (weighty and begun):
-            layers.append([])
-        layers[-1].append(part)
+            layers.append(OrderedDict())
+        layers[-1][name] = part
         begun |= weighty
-    return [nn.Sequential(*parts) for parts in layers]
+    return [nn.Sequential(parts) for parts in layers]
 
 
 class Network(nn.Module):
     """Hidden layers, then a linear head.
 
-    A layer whose parameters are all frozen stays in evaluation mode, so that its running
-    statistics stand still too. Rows come with the ids of their domains: positive for a source's,
-    negative for the target's; None stands for rows that are all the target's, as they are when the
-    network predicts. Here one function serves all domains. A network that treats them differently
-    overrides `outputs` (another last layer) or `activations` (other hidden layers).
+    A layer, or a part of it, whose parameters are all frozen stays in evaluation mode, so that its
+    running statistics stand still too. Rows come with the ids of their domains: positive for a
+    source's, negative for the target's; None stands for rows that are all the target's, as they are
+    when the network predicts. Here one function serves all domains. A network that treats them
+    differently overrides `outputs` (another last layer) or `activations` (other hidden layers).
 
     Parameters
     ----------
@@ -87,9 +91,19 @@ class Network(nn.Module):
         Their widths.
     head : Head
         The last layer, by which the target is predicted.
+    source_head : Head or None
+        The last layer of an earlier stage, for the source's classes, if the network has got another
+        one since. It is frozen.
+    learnt_head : bool
+        Whether the head has been trained in an earlier stage.
+    keeps_statistics : bool
+        Whether the running statistics of batch normalisation stand still in all layers.
     """
 
     head: Head
+    source_head: Head | None
+    learnt_head: bool = False
+    keeps_statistics: bool = False
 
     def __init__(
         self, layers: Sequence[nn.Module], make_head: Callable[[int], Head], example: Tensor
@@ -100,7 +114,23 @@ class Network(nn.Module):
         with torch.no_grad():
             self.widths = [f.shape[1] for f in self.features(example)]
         self.head = make_head(self.widths[-1])
+        self.source_head = None
         self.train()
+
+    def extend(self, layers: Sequence[nn.Module], head: Head) -> None:
+        """Let other layers follow the hidden ones, and then another head.
+
+        Parameters
+        ----------
+        layers : sequence of nn.Module
+            Fully connected ones, whose weights tell their widths; there may be none.
+        head : Head
+            For the width of the last one.
+        """
+        self.layers.extend(layers)
+        self.widths += [p.shape[0] for layer in layers for p in layer.parameters() if p.ndim > 1]
+        self.source_head, self.head = self.head.requires_grad_(False), head
+        self.learnt_head = False
 
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the output of every hidden layer, flattened to one row per sample."""
@@ -159,15 +189,17 @@ class Network(nn.Module):
     def train(self, mode: bool = True) -> Network:
         """Switch between training and evaluation."""
         super().train(mode)
-        for layer in self.layers:
-            parameters = list(layer.parameters())
-            if parameters and not any(p.requires_grad for p in parameters):
-                layer.eval()
+        for part in self.layers.modules():
+            parameters = list(part.parameters())
+            frozen = parameters and not any(p.requires_grad for p in parameters)
+            if frozen or (self.keeps_statistics and isinstance(part, BATCH_NORM)):
+                part.eval()
         return self
 
     def source_weights(self) -> dict[str, Tensor]:
         """Return the weights of a network for the source alone that can go on from this one."""
-        return self.state_dict()
+        own = {} if self.source_head is None else self.source_head.state_dict(prefix="head.")
+        return {**self.state_dict(), **own}
 
     @property
     def n_outputs(self) -> int:

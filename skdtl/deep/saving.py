@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .net import DeepNet
     from .network import Network
 
-__all__ = ["SavingMixin"]
+__all__ = ["SavingMixin", "import_safetensors"]
 
 # Raised where a file of a later version could not be read by this one.
 _FORMAT = 1
@@ -64,7 +64,7 @@ class SavingMixin:
             Where the package safetensors is not installed.
         """
         check_is_fitted(self)
-        safetensors = _import_safetensors("save_weights")
+        safetensors = import_safetensors("save_weights")
         net = self.net_
         network = net.module_
         header = {
@@ -262,7 +262,7 @@ def _classes(described: dict[str, Any]) -> np.ndarray:
 
 def _read(path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return the header and the tensors of a file."""
-    safetensors = _import_safetensors("load_weights")
+    safetensors = import_safetensors("load_weights")
     with open(path, "rb"):  # a missing file is an error of its own
         pass
     try:
@@ -286,7 +286,8 @@ def _name(path) -> str:
     return os.path.basename(os.fspath(path))
 
 
-def _import_safetensors(what: str):
+def import_safetensors(what: str):
+    """Return the package safetensors, or say that what needs it can't have it."""
     try:
         import safetensors.torch
     except ModuleNotFoundError as error:

@@ -6,7 +6,7 @@ import math
 import numbers
 from collections.abc import Callable
 
-__all__ = ["Ramp", "WarmUp", "inverse_decay"]
+__all__ = ["Ramp", "SlantedTriangle", "WarmUp", "inverse_decay"]
 
 
 class Ramp:
@@ -110,3 +110,46 @@ class WarmUp:
 
     def __repr__(self):
         return f"WarmUp({self.share!r}, then={self.then!r})"
+
+
+class SlantedTriangle:
+    """Let the learning rate rise fast and fall slowly, from and to a small share of itself.
+
+    The factor rises linearly from 1 / ratio to 1 over the first part of the training, and falls
+    back over the rest; for `lr_schedule`.
+
+    Parameters
+    ----------
+    cut : float, default=0.1
+        How much of the training the rise takes, in (0, 1).
+    ratio : float, default=32.0
+        How much smaller than the largest the smallest factor is, at least 1.
+
+    References
+    ----------
+    Howard, Ruder. Universal language model fine-tuning for text classification. ACL 2018
+    (section 3.2, equation 3).
+
+    Examples
+    --------
+    >>> from skdtl.deep import SlantedTriangle
+    >>> triangle = SlantedTriangle(cut=0.2, ratio=10)
+    >>> [round(triangle(p), 3) for p in (0.0, 0.1, 0.2, 0.6, 1.0)]
+    [0.1, 0.55, 1.0, 0.55, 0.1]
+    """
+
+    def __init__(self, cut: float = 0.1, ratio: float = 32.0):
+        if not 0 < cut < 1:
+            raise ValueError(f"The cut of SlantedTriangle must lie between 0 and 1; got {cut!r}.")
+        if not ratio >= 1:
+            raise ValueError(f"The ratio of SlantedTriangle must be >= 1; got {ratio!r}.")
+        self.cut = cut
+        self.ratio = ratio
+
+    def __call__(self, progress: float) -> float:
+        """Return the factor at a training progress between 0 and 1."""
+        rise, fall = progress / self.cut, (1 - progress) / (1 - self.cut)
+        return (1 + min(rise, fall) * (self.ratio - 1)) / self.ratio
+
+    def __repr__(self):
+        return f"SlantedTriangle(cut={self.cut!r}, ratio={self.ratio!r})"

@@ -1,16 +1,13 @@
-"""Training in two stages: on the source first, then for the target; and how layers take part.
+"""Training in two stages: on the source first, then for the target.
 
-Methods that pre-train are a `PretrainedEstimator` with a second stage of their own. Layers that are
-frozen, have a learning rate of their own or join one after the other are so in any training.
+Methods that pre-train are a `PretrainedEstimator` with a second stage of their own; `tuning.py` has
+the one that goes on with the target's labels.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from skorch.callbacks import Callback
 from torch import Tensor
 
 from ..base import Domain
@@ -19,14 +16,7 @@ from .domain_networks import NetworkOfTwoTasks
 from .net import DeepNet
 from .network import Network
 
-__all__ = [
-    "GradualUnfreezing",
-    "PretrainedEstimator",
-    "TwoTaskEstimator",
-    "check_layer_count",
-    "freeze_layers",
-    "layer_rates",
-]
+__all__ = ["PretrainedEstimator", "TwoTaskEstimator"]
 
 
 class PretrainedEstimator(DeepTransferEstimator):
@@ -35,7 +25,14 @@ class PretrainedEstimator(DeepTransferEstimator):
     A method writes `_second_stage`, and `_second_network` where the network becomes another one.
     It declares `pretrain_epochs`. Without source rows, which it may allow, the network is that of
     a pre-trained `module`; without a target, that of the first stage.
+
+    Attributes
+    ----------
+    n_stages_ : int
+        2; 1 where there was no target, so that the network is that of the first stage.
     """
+
+    _network_attributes = (*DeepTransferEstimator._network_attributes, "n_stages_")
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if not len(source) and self.module is None:
@@ -49,7 +46,9 @@ class PretrainedEstimator(DeepTransferEstimator):
         if len(source):
             self.net_ = self._pretrain(network, source, seeds)
             self.pretrain_history_ = self.net_.history
-        if target is not source:
+            network.learnt_head = True
+        self.n_stages_ = 1 if target is source else 2
+        if self.n_stages_ == 2:
             network = self._second_network(network, seeds)
             self.net_ = self._second_stage(network, source, target, seeds)
         self._set_results()
@@ -62,7 +61,7 @@ class PretrainedEstimator(DeepTransferEstimator):
     def _second_network(self, network: Network, seeds) -> Network:
         """Return the network of the second stage: with a new head where its classes are others."""
         if self._has_new_classes():
-            network.head = self._new_head(network, seeds)
+            network.extend(*self._new_end(network, seeds))
             self._continue_part(network, "head")
         return network
 
@@ -71,7 +70,8 @@ class PretrainedEstimator(DeepTransferEstimator):
         raise NotImplementedError
 
     def _rebuild_network(self, rows: Domain, seeds) -> Network:
-        return self._second_network(self._first_network(rows, seeds), seeds)
+        network = self._first_network(rows, seeds)
+        return network if self.n_stages_ == 1 else self._second_network(network, seeds)
 
     def _has_new_classes(self) -> bool:
         """Tell whether the target has other classes than the source."""
@@ -85,8 +85,8 @@ class PretrainedEstimator(DeepTransferEstimator):
     def _continue_part(self, network: Network, name: str) -> None:
         """Let a part of the second stage's network go on from the last fit's, if that had one."""
         last = None if self._last_net is None else self._last_net.module_
-        if isinstance(last, type(network)):
-            self._continue(getattr(network, name), getattr(last, name).state_dict())
+        if isinstance(last, type(network)) and bool(last.source_head) == bool(network.source_head):
+            self._continue(network.get_submodule(name), last.get_submodule(name).state_dict())
 
 
 class TwoTaskEstimator(PretrainedEstimator):
@@ -95,7 +95,7 @@ class TwoTaskEstimator(PretrainedEstimator):
     def _second_network(self, network: Network, seeds) -> Network:
         if not self._has_new_classes():
             return NetworkOfTwoTasks(network, network.head)
-        tasks = NetworkOfTwoTasks(network, self._new_head(network, seeds))
+        tasks = NetworkOfTwoTasks(network, self._new_end(network, seeds)[1])
         self._continue_part(tasks, "head")
         return tasks
 
@@ -104,57 +104,3 @@ class TwoTaskEstimator(PretrainedEstimator):
         if y is not None and (domain.ids < 0).all():  # the target's codes follow the source's
             y = torch.where(y < 0, -1, y + len(self.source_classes_))
         return y
-
-
-class GradualUnfreezing(Callback):
-    """Train the head alone first, and one more layer, from the last to the first, every so often.
-
-    Parameters
-    ----------
-    every : int
-        After how many epochs the next layer follows. What was frozen when the training began
-        never follows.
-    """
-
-    def __init__(self, every: int):
-        self.every = every
-
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Note what each layer may train."""
-        self.trainable_ = [
-            [p for p in layer.parameters() if p.requires_grad] for layer in net.module_.layers
-        ]
-
-    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
-        """Freeze and unfreeze."""
-        n_unfrozen = (len(net.history) - 1) // self.every
-        first = len(self.trainable_) - n_unfrozen
-        for k, parameters in enumerate(self.trainable_):
-            for weight in parameters:
-                weight.requires_grad_(k >= first)
-        net.module_.train()
-
-
-def check_layer_count(network: Network, parameter: str, n_layers: int) -> None:
-    """Make sure that a network has as many hidden layers as a parameter says."""
-    if n_layers > len(network.layers):
-        raise ValueError(
-            f"{parameter} is {n_layers}, but the network has only {len(network.layers)} hidden "
-            "layers."
-        )
-
-
-def freeze_layers(network: Network, n_layers: int) -> None:
-    """Let the first hidden layers stay as they are, their running statistics too."""
-    for layer in network.layers[:n_layers]:
-        layer.requires_grad_(False)
-
-
-def layer_rates(network: Network, lr: float) -> dict[str, Any]:
-    """Return the net's setting that gives hidden layers a learning rate of their own.
-
-    Each layer is a group of the optimiser: in one group torch's fused SGD can't step weights that
-    have a momentum already together with those of a layer that was just unfrozen.
-    """
-    groups = [(f"layers.{k}.*", {"lr": lr}) for k in range(len(network.layers))]
-    return {"optimizer__param_groups": groups}

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .batches import Side
 from .heads import ClassHead, Head
 from .network import Network
 
@@ -186,6 +187,8 @@ class Term(nn.Module):
         What the term needs in order to act; nothing in particular by default.
     observed : dict of str to Tensor
         What the last batch's values were; the history records their mean over every epoch.
+    decays_weights : bool
+        Whether the term penalises weights itself, so that ``weight_decay="auto"`` does not.
     opposed : bool
         Whether `loss` is an opponent's, such as a discriminator's, which the network wants to be
         large. It says nothing good of the network where it is small on held-out rows, so
@@ -206,6 +209,7 @@ class Term(nn.Module):
     """
 
     name = "term"
+    decays_weights: bool = False
     opposed: bool = False
 
     def __init__(self, weight: float = 1.0):
@@ -227,6 +231,17 @@ class Term(nn.Module):
 
     def attach(self, network: Network) -> None:
         """Make what depends on the network; called once, before its training begins."""
+
+    def begin(self, network: Network, rows: Iterable[Side]) -> None:
+        """Learn from the rows what stays through the training; called once, before its first step.
+
+        Parameters
+        ----------
+        network : Network
+            The network to be trained. It stays as it is.
+        rows : iterable of Side
+            All rows of the labelled side, in batches and in their order.
+        """
 
     def strength(self, lam: float) -> float:
         """Return the factor of this term at a value of the estimator's λ: λ w_k."""

@@ -1,1 +1,5 @@
+from .feature_transfer import (
+    FeatureTransfer as FeatureTransfer,
+    FeatureTransferRegressor as FeatureTransferRegressor,
+)
 from .fine_tuning import FineTuning as FineTuning, FineTuningRegressor as FineTuningRegressor

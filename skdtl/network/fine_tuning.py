@@ -4,50 +4,22 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from .._constraints import Int, Real
 from .._parameters import parameter
-from ..base import Domain, TransferTags
+from ..base import TransferTags
 from ..deep._base import DeepTransferClassifierBase, DeepTransferRegressorBase
 from ..deep._parameters import PRETRAIN_EPOCHS
-from ..deep.net import DeepNet
-from ..deep.network import Network
-from ..deep.stages import (
-    GradualUnfreezing,
-    PretrainedEstimator,
-    check_layer_count,
-    freeze_layers,
-    layer_rates,
-)
+from ..deep.tuning import TunedEstimator
 
 __all__ = ["FineTuning", "FineTuningRegressor"]
 
 
-class _FineTuningBase(PretrainedEstimator):
-    n_frozen_layers: int = parameter(
-        default=0,
-        legal=Int(0),
-        text="How many of the first hidden layers stay as they were pre-trained.",
-        kw_only=False,
-    )
-    backbone_lr_factor: float = parameter(
-        default=0.1,
-        legal=Real(0, None),
-        text="The learning rate of the hidden layers in tuning, as a multiple of the head's `lr`.",
-    )
-    unfreeze_every: int | None = parameter(
-        default=None,
-        legal=(None, Int(1)),
-        text="""
-        Gradual unfreezing: tune the head alone first, and one more hidden layer, from the last to
-        the first, after every so many epochs. None tunes all from the beginning.
-        """,
-    )
+class _FineTuningBase(TunedEstimator):
     pretrain_epochs: int | None = PRETRAIN_EPOCHS
     max_epochs: int | str = parameter(
         default="auto",
         text="""
-        Passes over the labelled target rows. "auto" makes 100, and over the source, where
-        `pretrain_epochs` is None, as many more as `min_steps` takes.
+        Passes over the labelled target rows, and over the source where `pretrain_epochs` is None.
+        "auto" makes 100, and of few rows as many more as `min_steps` takes.
         """,
     )
     batch_size: int = parameter(default=128, text="At most so many rows are in a batch.")
@@ -55,23 +27,6 @@ class _FineTuningBase(PretrainedEstimator):
     _transfer_tags: ClassVar[TransferTags] = TransferTags(
         "required", unlabelled_target=False, new_classes=True, source_optional=True
     )
-
-    def _first_network(self, rows: Domain, seeds) -> Network:
-        network = super()._first_network(rows, seeds)
-        check_layer_count(network, "n_frozen_layers", self.n_frozen_layers)
-        return network
-
-    def _second_stage(self, network: Network, source: Domain, target: Domain, seeds) -> DeepNet:
-        freeze_layers(network, self.n_frozen_layers)
-        rates = layer_rates(network, self.lr * self.backbone_lr_factor)
-        callbacks = [] if self.unfreeze_every is None else [GradualUnfreezing(self.unfreeze_every)]
-        return self._train_on_target(network, target, seeds, callbacks, pretrained=True, **rates)
-
-    def _last_weights(self):
-        # The last fit's head is the target's: no start for other classes of the source.
-        known = super()._last_weights()
-        others = self._has_new_classes()
-        return {name: known[name] for name in known if not (others and name.startswith("head."))}
 
 
 class FineTuning(_FineTuningBase, DeepTransferClassifierBase):

@@ -14,8 +14,15 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 from torch import nn
 
-from skdtl import ADDA, DANN, DeepTransferClassifier, FineTuning, LabelEfficientTransfer
-from skdtl.deep import MMD, _training
+from skdtl import (
+    ADDA,
+    DANN,
+    ADDARegressor,
+    DeepTransferClassifier,
+    FineTuning,
+    LabelEfficientTransfer,
+)
+from skdtl.deep import BSS, L2SP, MMD, _training
 from skdtl.deep._training import _falls_at_end
 from skdtl.deep.stages import PretrainedEstimator
 
@@ -58,11 +65,14 @@ AUTO = {"max_epochs": "auto", "weight_decay": "auto"}
 
 @every
 def test_a_training_makes_enough_steps_but_so_many_epochs_at_least(estimator, seen, monkeypatch):
-    """Where the network is new: in a stage that goes on from another one more steps may harm."""
+    """But for a second stage with the source's rows too, to which more steps may do harm."""
     monkeypatch.setattr(_training, "_AUTO_EPOCHS", 2)
     model = fit(estimator, min_steps=11, **AUTO)  # 60 rows in batches of 16: 4 steps an epoch
-    goes_on = isinstance(estimator, PretrainedEstimator)
-    assert [n_epochs for n_epochs, *_ in seen] == ([3, 2] if goes_on else [3] * len(seen))
+    goes_on = isinstance(estimator, ADDA | LabelEfficientTransfer | ADDARegressor)
+    expected = [3, 2] if goes_on else [3] * len(seen)
+    if isinstance(estimator, PretrainedEstimator) and not goes_on:
+        expected = [3, 6]  # the labelled target rows are two batches
+    assert [n_epochs for n_epochs, *_ in seen] == expected
     assert model.n_iter_ == seen[-1][0]
     assert len(fit(estimator, min_steps=1, **AUTO).history_) == 2
     seen.clear()
@@ -132,7 +142,7 @@ def test_what_is_trained_against_the_network_is_spared_unless_a_number_is_given(
         assert len({group["lr"] for group in groups}) == 1
 
 
-@pytest.mark.parametrize("cls", [ADDA, FineTuning, LabelEfficientTransfer])
+@pytest.mark.parametrize("cls", [ADDA, LabelEfficientTransfer])
 def test_weights_that_were_learnt_before_are_not_pulled_to_zero(cls, seen):
     Xs, ys, Xt, yt = two_domains()
     options = {"max_epochs": 1, "callbacks": [Watch()]}
@@ -141,6 +151,15 @@ def test_weights_that_were_learnt_before_are_not_pulled_to_zero(cls, seen):
     seen.clear()
     cls(weight_decay=0.03, **options).fit(Xs, ys, Xt, partly_labelled(yt))
     assert [decay for *_, decay in seen] == [0.03, 0.03]  # but for a number, which is kept to
+
+
+def test_tuning_has_the_penalty_of_its_own_rows_unless_a_term_is_one(seen):
+    Xs, ys, Xt, yt = two_domains(n_source=600)
+    options = {"max_epochs": 1, "callbacks": [Watch()]}
+    for terms, expected in (((), 0.01), ([BSS()], 0.01), ([BSS(), L2SP()], 0.0)):
+        FineTuning(terms=terms, **options).fit(Xs, ys, Xt, partly_labelled(yt))
+        assert [decay for *_, decay in seen] == [0.005, expected]
+        seen.clear()
 
 
 def test_a_module_and_an_optimizer_of_the_users_own_have_no_penalty_unless_they_ask(seen):

@@ -15,8 +15,8 @@ from sklearn.base import clone
 from torch import nn
 
 import skdtl.deep
-from skdtl import DeepTransferClassifier, DeepTransferRegressor
-from skdtl.deep import MMD, Alignment, LeNet, ResNet, SpectrumNet
+from skdtl import DeepTransferClassifier, DeepTransferRegressor, FineTuning
+from skdtl.deep import L2SP, MMD, Alignment, LeNet, ResNet, SpectrumNet
 from skdtl.deep.terms import Term, Unscheduled
 
 from ..common import instances, is_deep, make_data, outputs, parameters, partly_labelled, same
@@ -27,9 +27,14 @@ def backbone(n_features):
     return nn.Sequential(nn.Linear(n_features, 7), nn.Tanh())
 
 
+def normalised(n_features):
+    return nn.Sequential(nn.Linear(n_features, 7), nn.BatchNorm1d(7), nn.Tanh())
+
+
 # Legal values: the first one that is not the estimator's own is taken.
 OTHER: dict[str, tuple] = {
     "activation": ("tanh",),
+    "adaptation_layer_sizes": ((7,),),
     "adaptation_layer": (1,),
     "adaptation_width": (7,),
     "adversarial": (True,),
@@ -40,6 +45,7 @@ OTHER: dict[str, tuple] = {
     "bandwidth": (2.0,),
     "bandwidth_multipliers": ((1.0, 2.0),),
     "batch_norm": (False,),
+    "batch_norm_statistics": ("keep",),
     "batch_size": (20,),
     "beta": (0.5,),
     "centres": ("source", "target"),
@@ -49,12 +55,14 @@ OTHER: dict[str, tuple] = {
     "discriminator_lr": (0.01,),
     "entropy": (True,),
     "estimate": ("biased", "linear"),
+    "frozen_weights": ("layers.0.*",),
     "gradient_penalty": (1.0,),
     "hidden_layer_sizes": ((9, 4),),
     "kernel": ("linear", "rbf"),
     "kernel_weights": ("uniform", "optimal"),
     "lam": (0.37,),
     "lam_t": (0.7,),
+    "layer_lr_decay": (2.6,),
     "layers": (0,),
     "lr": (0.02,),
     "lr_schedule": ("decay", "constant"),
@@ -78,6 +86,8 @@ OTHER: dict[str, tuple] = {
     "similarity": ("dot", "cosine"),
     "target_lr": (0.01,),
     "temperature": (1.5,),
+    "terms": ([L2SP(1.0)],),
+    "transform_layer": (0,),
     "unfreeze_every": (1,),
     "update_every": (2,),
     "validation_fraction": (0.3,),
@@ -86,9 +96,13 @@ OTHER: dict[str, tuple] = {
 
 # What counts together with others only.
 WITH: dict[str, dict] = {
+    "batch_norm_statistics": {"module": normalised},
     "kernel_weights": {"update_every": 2},  # the optimal weights are the uniform ones at first
     "momentum": {"optimizer": "sgd"},
+    "layer_lr_decay": {"hidden_layer_sizes": (9, 9)},
     "n_components": {"map": "randomized"},
+    "transform_layer": {"hidden_layer_sizes": (9, 9)},
+    "weight": {"n_values": 3},  # of few features the smallest singular value may be zero anyway
 }
 NEEDS_ALIGNMENTS = {"lam"}
 
@@ -174,21 +188,27 @@ TERMS = [
 ]
 OTHER_OF_TERMS = {
     **OTHER,
+    "head_factor": (3.0,),
     "hidden_layer_sizes": ((5,),),
     "momentum": (0.5,),
     "n_steps": (2,),
+    "n_values": (2,),
     "soft_labels": ([[0.8, 0.2], [0.3, 0.7]],),
     "weight": (0.37,),
 }
 
 
-def learnt_with(cls, options):
+def learnt_with(term):
     """Return an estimator whose network, of two hidden layers, is trained with a term."""
-    estimator = DeepTransferRegressor if not cls.needs_classes else DeepTransferClassifier
-    options = {"hidden_layer_sizes": (6, 4), "max_epochs": 3, "batch_size": 16, **options}
-    model = estimator(random_state=0, lr=0.01, **options)
+    options = {"hidden_layer_sizes": (6, 4), "max_epochs": 3, "batch_size": 16, "lr": 0.01}
+    if isinstance(term, Alignment):
+        made = DeepTransferClassifier if term.needs_classes else DeepTransferRegressor
+        model = made([term], random_state=0, **options)
+    else:
+        model = FineTuning(terms=[term], random_state=0, **options)
     Xs, ys, Xt, yt = make_data(model)
-    return model.fit(Xs, ys, Xt, partly_labelled(yt))
+    other = 5 * (model.__class__ is FineTuning)  # classes of the target's own, and a new head
+    return model.fit(Xs, ys, Xt, partly_labelled(yt + other))
 
 
 @pytest.mark.parametrize(
@@ -205,10 +225,7 @@ def test_every_parameter_of_a_term_changes_what_is_learnt(cls, name):
     known = {p.name: p.default for p in inspect.signature(cls).parameters.values()}
     setting = {key: value for key, value in WITH.get(name, {}).items() if key in known}
     value = second_value(name, {**known, **setting}[name], OTHER_OF_TERMS)
-    first, second = (
-        learnt_with(cls, {"alignments": [cls(**options)]})
-        for options in (setting, {**setting, name: value})
-    )
+    first, second = (learnt_with(cls(**options)) for options in (setting, {**setting, name: value}))
     assert not same_weights(first, second)
 
 

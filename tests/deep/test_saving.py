@@ -343,15 +343,15 @@ def test_without_safetensors_the_error_names_the_extra(path, monkeypatch):
 
 def test_an_encoder_for_each_domain_comes_back(tmp_path):
     Xs, ys, Xt, _ = two_domains()
-    for target, n_encoders in ((Xt, 2), (None, 1)):
+    for target, n_stages in ((Xt, 2), (None, 1)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NoTargetWarning)
             adda = ADDA(**SMALL).fit(Xs, ys, target)
-        assert adda.n_encoders_ == n_encoders
+        assert adda.n_stages_ == n_stages
         adda.save_weights(tmp_path / "adda.safetensors")
         again = ADDA(**SMALL).load_weights(tmp_path / "adda.safetensors")
-        assert again.n_encoders_ == n_encoders
+        assert again.n_stages_ == n_stages
         for domain in ("source", "target"):
             np.testing.assert_array_equal(again.transform(Xt, domain), adda.transform(Xt, domain))
         different = not np.array_equal(adda.transform(Xt, "source"), adda.transform(Xt, "target"))
-        assert different == (n_encoders == 2)
+        assert different == (n_stages == 2)
