@@ -117,7 +117,7 @@ class TunedEstimator(PretrainedEstimator):
         return network
 
     def _rates(self, network: Network) -> dict[str, Any]:
-        factors = self.backbone_lr_factor
+        factors: Any = self.backbone_lr_factor
         if factors == "auto":
             factors = _FACTOR_OF_NEW_CLASSES if self._has_new_classes() else _FACTOR
         return layer_rates(network, self.lr, factors, self.layer_lr_decay)

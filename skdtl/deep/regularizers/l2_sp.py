@@ -17,8 +17,8 @@ class L2SP(Term):
     Ω = ½ ‖w - w0‖² + ½ h ‖v‖², where w are weights that were learnt before, with the values w0 at
     the beginning of the training, and v those of a head that is new; a head that goes on from an
     earlier stage is among the w. Ordinary weight decay draws all of them to zero, away from what
-    was learnt; ``weight_decay="auto"`` leaves it out beside this term. With the factors a of the paper's first part and b of its second, the weight is a
-    and h is b / a.
+    was learnt; ``weight_decay="auto"`` leaves it out beside this term. With the factors a of the
+    paper's first part and b of its second, the weight is a and h is b / a.
 
     The history records Ω as ``squared_distance``.
 
