@@ -36,6 +36,7 @@ from .ensemble import (
 from .inspection import (
     DomainShiftDisplay as DomainShiftDisplay,
     InstanceWeightsDisplay as InstanceWeightsDisplay,
+    LayerTransferabilityDisplay as LayerTransferabilityDisplay,
     TrainingHistoryDisplay as TrainingHistoryDisplay,
 )
 from .instances import (
@@ -98,6 +99,7 @@ from .network import (
     FeatureTransferRegressor as FeatureTransferRegressor,
     FineTuning as FineTuning,
     FineTuningRegressor as FineTuningRegressor,
+    layer_transferability as layer_transferability,
 )
 
 __all__: list[str]

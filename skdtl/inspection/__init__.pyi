@@ -1,3 +1,4 @@
 from .domain_shift import DomainShiftDisplay as DomainShiftDisplay
 from .instance_weights import InstanceWeightsDisplay as InstanceWeightsDisplay
+from .layer_transferability import LayerTransferabilityDisplay as LayerTransferabilityDisplay
 from .training_history import TrainingHistoryDisplay as TrainingHistoryDisplay

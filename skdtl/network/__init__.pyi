@@ -3,3 +3,4 @@ from .feature_transfer import (
     FeatureTransferRegressor as FeatureTransferRegressor,
 )
 from .fine_tuning import FineTuning as FineTuning, FineTuningRegressor as FineTuningRegressor
+from .layer_transferability import layer_transferability as layer_transferability
