@@ -49,6 +49,8 @@ class TrainingMixin:
     _unfinished: DeepNet | None = None
     _network_class: ClassVar[type[Network]] = Network
     _head: ClassVar[type[Head]]
+    # Whether every batch has as many labelled rows of one class as of any other.
+    _balanced_batches: ClassVar[bool] = False
 
     def _seeds(self: Any, random_state=None) -> dict[str, int]:
         """Draw a seed for everything that is random, each independent of the others."""
@@ -68,10 +70,14 @@ class TrainingMixin:
         with seeded(seeds["network"], self._device()):
             layers = (make_layers or self._layers)()
             make_head = partial(self._head, out_features=n_outputs or self._n_outputs())
-            network = self._network_class(layers, make_head, example)
+            network = self._assemble(layers, make_head, example)
         if self._last_net is not None:
             self._continue(network, self._last_weights())
         return network
+
+    def _assemble(self: Any, layers, make_head, example: Tensor) -> Network:
+        """Put hidden layers and a head together; a method's network may want more than these."""
+        return self._network_class(layers, make_head, example)
 
     def _new_end(self: Any, network: Network, seeds, sizes=()) -> tuple[list[nn.Module], Head]:
         """Make a head for the target on the features of a trained network, behind new layers."""
@@ -261,6 +267,7 @@ class TrainingMixin:
             self.batch_size * n_processes(),
             seeds,
             self._device(),
+            balanced=self._balanced_batches,
             **options,
         )
 

@@ -73,13 +73,56 @@ class PairedBatch(tuple):
         return batch
 
 
+class _Shuffled:
+    """Passes in which every row comes once, in an order of their own."""
+
+    def __init__(self, n_rows: int, batch_size: int):
+        self.n_rows = n_rows
+        n_batches = math.ceil(n_rows / batch_size)
+        # Nearly equal batches, so that no pass ends in a tiny one and none drops rows.
+        self.edges = [i * n_rows // n_batches for i in range(n_batches + 1)]
+
+    def order(self, generator: torch.Generator) -> Tensor:
+        """Draw which rows come, one after the other, in the next pass."""
+        return torch.randperm(self.n_rows, generator=generator)
+
+
+class _Balanced:
+    """Passes whose batches have as many rows of one class as of any other.
+
+    A pass is as many batches as all rows would fill. In it a rare class's rows come again and
+    again, each as often as any other of them or once more; of a frequent class some don't come.
+    """
+
+    def __init__(self, y: Tensor, batch_size: int):
+        self.members = [(y == code).nonzero()[:, 0].cpu() for code in y.unique()]
+        n_classes = len(self.members)
+        self.n_batches = math.ceil(len(y) / (max(batch_size // n_classes, 1) * n_classes))
+        self.n_each = math.ceil(len(y) / (self.n_batches * n_classes))
+        size = self.n_each * n_classes
+        self.edges = [i * size for i in range(self.n_batches + 1)]
+
+    def order(self, generator: torch.Generator) -> Tensor:
+        """Draw which rows come, one after the other, in the next pass."""
+        needed = self.n_batches * self.n_each
+        columns = []
+        for rows in self.members:
+            n_times = math.ceil(needed / len(rows))
+            turns = [rows[torch.randperm(len(rows), generator=generator)] for _ in range(n_times)]
+            columns.append(torch.cat(turns)[:needed].view(self.n_batches, self.n_each))
+        return torch.cat(columns, 1).flatten()
+
+
 class _Rows:
     """An endless stream of batches from one side, shuffled anew for every pass over its rows.
 
-    Rows in memory are permuted once per pass and then sliced; a memory map is read batch by batch.
+    Rows in memory are put in order once per pass and then sliced; a memory map is read batch by
+    batch.
     """
 
-    def __init__(self, X, y, ids, batch_size: int, seed: int, device: torch.device):
+    def __init__(
+        self, X, y, ids, batch_size: int, seed: int, device: torch.device, balanced: bool = False
+    ):
         self.mapped = memory_mapped(X)
         self.X = X if self.mapped else torch.as_tensor(_writable(X)).to(device)
         self.y = None if y is None else y.to(device)
@@ -89,11 +132,10 @@ class _Rows:
         self.seed = seed
         self.generator = torch.Generator().manual_seed(seed)
         self.n_rows = len(X)
-        n_batches = math.ceil(len(X) / batch_size)
-        # Nearly equal batches, so that no pass ends in a tiny one and none drops rows.
-        edges = [i * len(X) // n_batches for i in range(n_batches + 1)]
-        self.slices = [slice(a, b) for a, b in pairwise(edges)]
-        self.next = n_batches
+        self.passes: _Shuffled | _Balanced
+        self.passes = _Balanced(y, batch_size) if balanced else _Shuffled(len(X), batch_size)
+        self.slices = [slice(a, b) for a, b in pairwise(self.passes.edges)]
+        self.next = len(self.slices)
 
     def __len__(self):
         return len(self.slices)
@@ -131,7 +173,7 @@ class _Rows:
         return zlib.crc32(b"".join(part.cpu().numpy().tobytes() for part in parts))
 
     def _shuffle(self) -> None:
-        order = torch.randperm(len(self.X), generator=self.generator)
+        order = self.passes.order(self.generator)
         self.next = 0
         if self.mapped:
             self.order = order.numpy()
@@ -182,6 +224,9 @@ class PairedBatches(Dataset):
         Where batches are wanted.
     repeat : bool, default=False
         Whether every epoch has the same batches as the first one.
+    balanced : bool, default=False
+        Whether every batch has as many labelled rows of one class as of any other: as many as go
+        into `batch_size`, but one at least. Rows of rare classes then come more often than others.
 
     Attributes
     ----------
@@ -190,12 +235,19 @@ class PairedBatches(Dataset):
     """
 
     def __init__(
-        self, labelled, other, batch_size: int, seeds, device: torch.device, repeat: bool = False
+        self,
+        labelled,
+        other,
+        batch_size: int,
+        seeds,
+        device: torch.device,
+        repeat: bool = False,
+        balanced: bool = False,
     ):
         self.repeat = repeat
         self.held_out: PairedBatches | None = None
         X, y, ids = (*labelled, 1)[:3]
-        self.labelled = _Rows(X, y, ids, batch_size, seeds[0], device)
+        self.labelled = _Rows(X, y, ids, batch_size, seeds[0], device, balanced)
         self.other = None
         if other is not None:
             X, y, ids = (*other, -1)[:3]
