@@ -17,6 +17,7 @@ __all__ = [
     "DISCRIMINATOR_LAYERS",
     "DISCRIMINATOR_LR",
     "DISCRIMINATOR_SIZES",
+    "ESTIMATE",
     "LAM",
     "LAYERS",
     "PRETRAIN_EPOCHS",
@@ -68,6 +69,15 @@ DISCRIMINATOR_LAYERS: Any = parameter(
     text="""
     Which layers the discriminator sees: hidden ones by their index, of which -1 is the last, or
     the network's output; of several, all side by side. None means all hidden layers.
+    """,
+)
+ESTIMATE: Any = parameter(
+    default="unbiased",
+    legal=OneOf("biased", "unbiased", "linear"),
+    text="""
+    "unbiased" compares all pairs of different rows; "biased" a row with itself, too, so that
+    the MMD is never negative; "linear" each row with two others only, which is the paper's
+    estimate: noisier, and for large batches cheaper.
     """,
 )
 PRETRAIN_EPOCHS: Any = parameter(

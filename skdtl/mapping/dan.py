@@ -13,7 +13,7 @@ from ..deep._base import (
     DeepTransferEstimator,
     DeepTransferRegressorBase,
 )
-from ..deep._parameters import LAM, LAYERS, Lam, Layers
+from ..deep._parameters import ESTIMATE, LAM, LAYERS, Lam, Layers
 from ..deep.alignments import MultiKernelMMD
 from ..deep.alignments.multi_kernel_mmd import MULTIPLIERS
 
@@ -64,15 +64,7 @@ class _DANBase(DeepTransferEstimator):
         They are uniform before the first time.
         """,
     )
-    estimate: str = parameter(
-        default="unbiased",
-        legal=OneOf("biased", "unbiased", "linear"),
-        text="""
-        "unbiased" compares all pairs of different rows; "biased" a row with itself, too, so that
-        the MMD is never negative; "linear" each row with two others only, which is the paper's
-        estimate: noisier, and for large batches cheaper.
-        """,
-    )
+    estimate: str = ESTIMATE
 
     def _terms(self):
         return [

@@ -15,7 +15,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skdtl import DDC, DeepTransferClassifier, FineTuning, NoTargetWarning
-from skdtl.deep import MMD, Activations, DomainAdversary, WarmUp
+from skdtl.deep import MMD, Activations, DomainAdversary, Step, WarmUp
 from skdtl.deep._base import DeepTransferEstimator
 
 from ..common import (
@@ -408,7 +408,8 @@ def omegas(estimator) -> list[float]:
             for _ in range(2)
         ]
     with torch.no_grad():
-        return [alignment(*sides).item() for alignment in estimator.net_.alignments_]
+        step = Step(network, estimator.net_.optimizer_, *sides, lam=1.0, progress=1.0)
+        return [term.value(step).item() for term in estimator.net_.alignments_]
 
 
 def learning(estimator):
