@@ -211,7 +211,7 @@ class DeepNet(NeuralNet):
         if loss.requires_grad:  # not where all that has a gradient is frozen or without weight
             loss.backward()
         if self.processes_:
-            self.processes_.add_gradients(self.module_, self.alignments_)
+            self.processes_.average_gradients(self.module_, self.alignments_)
         return {"loss": loss, "y_pred": prediction}
 
     def _precision(self, device: str):

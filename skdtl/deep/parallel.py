@@ -24,12 +24,13 @@ class _Gather(torch.autograd.Function):
     """Join the rows of all processes.
 
     All of them go on to compute the same loss of the joined rows, so the gradient that returns is
-    the same everywhere, and each process takes the part of its own rows: nothing is sent back.
+    the same everywhere, and each process takes the part of its own rows: nothing is sent back. It
+    is multiplied by the number of processes, over which the weights' gradients are averaged.
     """
 
     @staticmethod
     def forward(ctx, x: Tensor, sizes: list[int], rank: int):
-        ctx.own = slice(sum(sizes[:rank]), sum(sizes[: rank + 1]))
+        ctx.own, ctx.n_processes = slice(sum(sizes[:rank]), sum(sizes[: rank + 1])), len(sizes)
         longest = max(sizes)  # the exchange needs equal shapes
         padded = torch.cat([x, x.new_zeros(longest - len(x), x.shape[1])])
         parts = [torch.empty_like(padded) for _ in sizes]
@@ -38,7 +39,7 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        return gradient[ctx.own], None, None
+        return gradient[ctx.own] * ctx.n_processes, None, None
 
 
 class Processes:
@@ -46,8 +47,9 @@ class Processes:
 
     A loss that compares whole distributions, such as the MMD, is no sum over the parts of a batch.
     So the parts' activations are put together again, every process computes the loss of the whole
-    batch, and the gradients of the network, to which each process has contributed its own rows'
-    part, are added up. That is the gradient that one process would have found.
+    batch, and the gradients are averaged: those by the activations, to which each process has
+    contributed its own rows' part, times the number of processes, and those by a term that looks at
+    weights, which are the same in all. That is the gradient that one process would have found.
     """
 
     def __init__(self):
@@ -102,21 +104,15 @@ class Processes:
     def _edges(self, n: int) -> list[int]:
         return [rank * n // self.size for rank in range(self.size + 1)]
 
-    def add_gradients(self, network: nn.Module, others: nn.Module) -> None:
-        """Sum the network's gradients over the processes, and average those of the alignments.
-
-        An alignment sees the whole batch in every process; the mean only keeps the processes from
-        drifting apart.
-        """
-        gradients = [p.grad for p in network.parameters() if p.grad is not None]
-        shared = [p.grad for p in others.parameters() if p.grad is not None]
-        if shared:
-            torch._foreach_div_(shared, self.size)
-        gradients += shared
+    def average_gradients(self, *modules: nn.Module) -> None:
+        """Average the gradients of all weights over the processes."""
+        parameters = (p for module in modules for p in module.parameters())
+        gradients = [p.grad for p in parameters if p.grad is not None]
         if not gradients:
             return
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
         dist.all_reduce(flat)
+        flat /= self.size
         sizes = [gradient.numel() for gradient in gradients]
-        for gradient, total in zip(gradients, flat.split(sizes)):
-            gradient.copy_(total.view_as(gradient))
+        for gradient, mean in zip(gradients, flat.split(sizes)):
+            gradient.copy_(mean.view_as(gradient))
