@@ -95,6 +95,7 @@ from .model_selection import (
     TargetShuffleSplit as TargetShuffleSplit,
 )
 from .network import (
+    RTN as RTN,
     FeatureTransfer as FeatureTransfer,
     FeatureTransferRegressor as FeatureTransferRegressor,
     FineTuning as FineTuning,

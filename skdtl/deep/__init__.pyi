@@ -7,6 +7,7 @@ from .alignments import (
     CorrelationAlignment as CorrelationAlignment,
     DomainAdversary as DomainAdversary,
     DomainConfusion as DomainConfusion,
+    FusedMMD as FusedMMD,
     InvertedLabels as InvertedLabels,
     JointMMD as JointMMD,
     JointTransport as JointTransport,

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from .heads import Head
 from .network import Network
 
-__all__ = ["NetworkOfManyHeads", "NetworkOfTwoTasks", "UntiedNetwork"]
+__all__ = ["NetworkOfManyHeads", "NetworkOfTwoTasks", "ResidualNetwork", "UntiedNetwork"]
 
 
 class NetworkOfManyHeads(Network):
@@ -196,3 +196,41 @@ class NetworkOfTwoTasks(Network):
         source, target = (y >= 0) & (y < self.n_source), y >= self.n_source
         means = [(each * rows).sum() / rows.sum().clamp(min=1) for rows in (source, target)]
         return means[0] + means[1]
+
+
+class ResidualNetwork(Network):
+    """One encoder, two functions of its features: f_T for the target, f_S = f_T + Δf(f_T).
+
+    The residual Δf is two square layers with a ReLU between them, whose weights begin so near 0
+    that both functions do as one.
+
+    Parameters
+    ----------
+    layers : sequence of nn.Module
+        The hidden layers.
+    make_head : callable
+        Returns the head, which is f_T, for the width of the last hidden layer.
+    example : Tensor of shape (n, n_inputs)
+        Some rows, to find the layers' widths by.
+
+    Attributes
+    ----------
+    residual : nn.Sequential
+        Δf, from the head's output to what the source's rows differ by.
+    """
+
+    def __init__(
+        self, layers: Sequence[nn.Module], make_head: Callable[[int], Head], example: Tensor
+    ):
+        super().__init__(layers, make_head, example)
+        n = self.head.out_features
+        self.residual = nn.Sequential(nn.Linear(n, n), nn.ReLU(), nn.Linear(n, n))
+        for name, weight in self.residual.named_parameters():
+            nn.init.normal_(weight, std=0.01) if "weight" in name else nn.init.zeros_(weight)
+
+    def outputs(self, features: tuple[Tensor, ...], domains: Tensor | None) -> Tensor:
+        """Return f_S of the sources' rows and f_T of the target's."""
+        output = self.head(features[-1])
+        if domains is None:
+            return output
+        return output + self.residual(output) * (domains > 0)[:, None]

@@ -4,3 +4,4 @@ from .feature_transfer import (
 )
 from .fine_tuning import FineTuning as FineTuning, FineTuningRegressor as FineTuningRegressor
 from .layer_transferability import layer_transferability as layer_transferability
+from .rtn import RTN as RTN

@@ -19,12 +19,13 @@ from skdtl import (
     DANN,
     DDC,
     MCD,
+    RTN,
     WDGRL,
     DeepTransferClassifier,
     DeepTransferRegressor,
     FineTuning,
 )
-from skdtl.deep import MMD, Alignment, DomainAdversary
+from skdtl.deep import MMD, Alignment, DomainAdversary, Term
 from skdtl.deep.batches import PairedBatches
 
 from ..deep_common import weights
@@ -77,6 +78,13 @@ class Turn(Alignment):
         step.optimizer.step()
 
 
+class SmallWeights(Term):
+    """Looks at weights alone, which all processes have."""
+
+    def value(self, step):
+        return sum(weight.square().sum() for weight in step.network.parameters())
+
+
 def methods(factor):
     """Return what is compared; one process takes `factor` times the batch of two."""
     batch = {**COMMON, "batch_size": factor * BATCH_SIZE}
@@ -93,6 +101,8 @@ def methods(factor):
         "labelled target": (DeepTransferClassifier([MMD(layers=(0, "output"))], **sgd), {"yt": 1}),
         "critic": (DeepTransferClassifier([Critic(), DomainAdversary()], **sgd), {}),
         "turn": (DeepTransferClassifier([Turn()], **sgd), {}),
+        "weights": (DeepTransferClassifier([SmallWeights(0.1)], **sgd), {}),
+        "RTN": (RTN(lam=1.0, **sgd), {}),
         "regressor": (DeepTransferRegressor([MMD(kernel="linear")], **sgd), {}),
         "fine-tuning": (FineTuning(n_frozen_layers=1, **sgd), {"yt": 1}),
         # Pairs of rows are so few that with a penalty the last digit grows to hundredths.

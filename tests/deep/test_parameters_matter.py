@@ -56,6 +56,7 @@ OTHER: dict[str, tuple] = {
     "entropy": (True,),
     "estimate": ("biased", "linear"),
     "frozen_weights": ("layers.0.*",),
+    "gamma": (0.7,),
     "gradient_penalty": (1.0,),
     "hidden_layer_sizes": ((9, 4),),
     "kernel": ("linear", "rbf"),

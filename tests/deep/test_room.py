@@ -6,7 +6,6 @@ What stands here touches nothing in skdtl/deep; docs/guide/adding_a_method.rst t
 from __future__ import annotations
 
 import ast
-import copy
 import inspect
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from skdtl import DeepTransferClassifier, FineTuning, stack
 from skdtl._constraints import Real
 from skdtl._parameters import parameter
 from skdtl.deep import (
+    MMD,
     ClassHead,
     Needs,
     Network,
@@ -29,64 +29,34 @@ from skdtl.deep import (
 )
 from skdtl.deep._base import DeepTransferClassifierBase, DeepTransferEstimator
 from skdtl.deep._parameters import LAM, Lam
-from skdtl.deep.alignments.entropy import mean_entropy
-from skdtl.deep.alignments.mmd import gaussian_mmd2
 
-from ..deep_common import SMALL, same_weights, weights
+from ..deep_common import SMALL, same_weights
 from ..shifts import shifted_feature, two_domains
 
-# -- a network of one's own: residual transfer (Long, Zhu, Wang, Jordan, NIPS 2016) ----------------
+# -- a network of one's own: the target's rows are moved first -------------------------------------
 
 
-class ResidualNetwork(Network):
-    """Source rows are predicted by f_S = f_T + Δf(f_T), target rows by f_T."""
+class OffsetNetwork(Network):
+    """The target's rows are moved by a learnt offset, then one network serves both domains."""
 
     def __init__(self, layers, make_head, example):
         super().__init__(layers, make_head, example)
-        n = self.head.out_features
-        self.residual = nn.Sequential(nn.Linear(n, n), nn.ReLU(), nn.Linear(n, n))
+        self.offset = nn.Parameter(torch.zeros(example.shape[1]))
 
-    def outputs(self, features, domains):
-        f_target = self.head(features[-1])
-        if domains is None:  # target rows alone, as in predict
-            return f_target
-        f_source = f_target + self.residual(f_target)
-        return torch.where(domains[:, None] > 0, f_source, f_target)
+    def activations(self, x, domains=None):
+        of_target = 1.0 if domains is None else (domains < 0)[:, None]
+        return super().activations(x + of_target * self.offset, domains)
 
 
-class FusedDiscrepancy(Term):
-    """λ times the MMD of features ⊗ f_T, and γ times the entropy of f_T on the target."""
+class OffsetMatching(DeepTransferClassifierBase):
+    """Train a network that first moves the target to where the source is."""
 
-    name = "fused_mmd"
-    needs = Needs(classes=True, target=True)
+    _network_class = OffsetNetwork
 
-    def __init__(self, weight=1.0, gamma=0.1):
-        super().__init__(weight)
-        self.gamma = gamma
-
-    def value(self, step):
-        fused = []
-        for side in (step.labelled, step.other):
-            features = side.features[-1]
-            p = step.network.head(features).softmax(1)
-            fused.append((features[:, :, None] * p[:, None, :]).flatten(1))
-        return gaussian_mmd2(*fused)
-
-    def loss(self, step):
-        entropy = mean_entropy(step.other.output, step.other.y)
-        return super().loss(step) + self.gamma * entropy
-
-
-class RTN(DeepTransferClassifierBase):
-    """Residual transfer network."""
-
-    _network_class = ResidualNetwork
-
-    lam: Lam = parameter(default=1.0, legal=LAM, text="λ, the weight of the discrepancy.")
-    gamma: float = parameter(default=0.1, legal=Real(0), text="γ, the weight of the entropy.")
+    lam: Lam = parameter(default=1.0, legal=LAM, text="λ, the weight of the MMD.")
 
     def _terms(self):
-        return [FusedDiscrepancy(gamma=self.gamma)]
+        return [MMD(layers=0)]
 
 
 # -- a term of one's own: L2-SP (Li, Grandvalet, Davoine, ICML 2018) -------------------------------
@@ -124,7 +94,7 @@ def n_lines(*classes) -> int:
 
 
 def test_they_are_short():
-    assert n_lines(ResidualNetwork, FusedDiscrepancy, RTN) <= 60
+    assert n_lines(OffsetNetwork, OffsetMatching) <= 25
     assert n_lines(L2SP, FineTuningNearby) <= 25
 
 
@@ -170,74 +140,41 @@ def rows(X):
     return torch.as_tensor(X, dtype=torch.float32)
 
 
-def test_residual_network_predicts_each_domain_by_its_own_function():
+def test_a_network_treats_each_domain_by_its_own_function():
     Xs, ys, Xt, _ = two_domains()
-    model = RTN(**SMALL).fit(Xs, ys, Xt)
+    model = OffsetMatching(**SMALL).fit(Xs, ys, Xt)
     network = model.net_.module_.double().eval()
+    assert network.offset.abs().min() > 0
     x = torch.cat([torch.as_tensor(Xs[:4]), torch.as_tensor(Xt[:3])])
     features, output = network.activations(x, torch.tensor([1, 1, 2, 1, -1, -1, -2]))
-    f_target = network.head(features[-1])
-    f_source = f_target + network.residual(f_target)
-    assert not torch.allclose(f_source, f_target, atol=1e-3)
-    torch.testing.assert_close(output, torch.cat([f_source[:4], f_target[4:]]))
-    # An estimator predicts target rows, unless it is asked for the source's.
-    x = torch.as_tensor(Xs)
-    f_target = network.head(network.features(x)[-1])
-    expected = f_target + network.residual(f_target)
-    np.testing.assert_allclose(model._output(Xs, "source"), expected.detach(), rtol=1e-10)
-    logits = f_target.detach().numpy()
-    np.testing.assert_allclose(model.decision_function(Xs), logits[:, 1] - logits[:, 0], rtol=1e-9)
-    assert model.transform(Xs, domain="source").shape == (90, 16)
+    moved = torch.cat([x[:4], x[4:] + network.offset])
+    torch.testing.assert_close(output, network.head(network.features(moved)[-1]))
+    # An estimator takes rows for the target's, unless it is asked for the source's.
+    for domain, rows in (("source", Xs), ("target", Xs + network.offset.detach().numpy())):
+        expected = network.features(torch.as_tensor(rows))[-1].detach()
+        np.testing.assert_allclose(model.transform(Xs, domain=domain), expected, rtol=1e-9)
+        output = network.head(expected).detach()
+        np.testing.assert_allclose(model._output(Xs, domain), output, rtol=1e-9)
 
 
-def test_residual_loss_is_the_papers_to_the_last_gradient():
-    Xs, ys, Xt, _ = two_domains(n_source=30, n_target=20)
-    options = {**SMALL, "optimizer": "sgd", "momentum": 0.0, "max_epochs": 1, "batch_size": 99}
-    still = RTN(**options, lam=0.7, gamma=0.3, lr=1e-30).fit(Xs, ys, Xt)
-    model = RTN(**options, lam=0.7, gamma=0.3, lr=0.5).fit(Xs, ys, Xt)
-    network = copy.deepcopy(still.net_.module_).double()  # without gradients
-    sides = []
-    for X in (Xs, Xt):
-        features = network.features(torch.as_tensor(X))[-1]
-        sides.append((features, network.head(features)))
-    (fs, zs), (ft, zt) = sides
-    f_source = zs + network.residual(zs)
-    p = f_source.softmax(1)[torch.arange(30), torch.as_tensor(ys)]
-    fused = [torch.einsum("ni,nk->nik", f, z.softmax(1)).flatten(1) for f, z in sides]
-    joint = torch.cat(fused)
-    squares = (joint[:, None] - joint[None]).square().sum(2)
-    median = squares[torch.triu_indices(50, 50, 1).unbind()].median().detach()
-    kernel = (-squares / (2 * median)).exp()
-    mmd = kernel[:30, :30].mean() + kernel[30:, 30:].mean() - 2 * kernel[:30, 30:].mean()
-    q = zt.softmax(1)
-    entropy = -(q * q.log()).sum(1).mean()
-    loss = -p.log().mean() + 0.7 * mmd + 0.3 * entropy
-    loss.backward()
-    assert model.loss_curve_[0] == pytest.approx(loss.item(), rel=1e-5)
-    assert model.history_[0, "fused_mmd"] == pytest.approx(mmd.item(), rel=1e-4)
-    for start, learnt in zip(network.parameters(), weights(model), strict=True):
-        np.testing.assert_allclose(learnt, (start - 0.5 * start.grad).detach(), atol=2e-6)
-
-
-def test_residual_transfer_is_an_estimator_like_any_other(tmp_path):
+def test_an_estimator_of_ones_own_is_like_any_other(tmp_path):
     pytest.importorskip("safetensors")
     options = {**SMALL, "max_epochs": 60, "lr": 0.01}
     gains = []
     for seed in range(3):
         Xs, ys, Xt, yt = shifted_feature(seed, n=200)
         plain = DeepTransferClassifier(**options).fit(Xs, ys, Xt)
-        model = RTN(lam=3.0, **options).fit(Xs, ys, Xt)
+        model = OffsetMatching(**options).fit(Xs, ys, Xt)
         gains.append(model.score(Xt, yt) - plain.score(Xt, yt))
     assert np.mean(gains) > 0.15
-    model.save_weights(tmp_path / "rtn")
-    loaded = RTN(lam=3.0, **options).load_weights(tmp_path / "rtn")
+    model.save_weights(tmp_path / "offset")
+    loaded = OffsetMatching(**options).load_weights(tmp_path / "offset")
     np.testing.assert_array_equal(loaded.predict_proba(Xt), model.predict_proba(Xt))
     np.testing.assert_array_equal(loaded._output(Xs, "source"), model._output(Xs, "source"))
-    piece = RTN(lam=3.0, **{**options, "max_epochs": 1})
-    first = piece.fit(Xs, ys, Xt)
-    assert same_weights(first, RTN(lam=3.0, **options).partial_fit(Xs, ys, Xt))
-    with pytest.raises(TypeError, match="RTN has no parameter 'gama'; did you mean 'gamma'"):
-        RTN(gama=1.0)
+    first = OffsetMatching(**{**options, "max_epochs": 1}).fit(Xs, ys, Xt)
+    assert same_weights(first, OffsetMatching(**options).partial_fit(Xs, ys, Xt))
+    with pytest.raises(TypeError, match="OffsetMatching has no parameter 'lamb'; did you mean"):
+        OffsetMatching(lamb=1.0)
 
 
 TWO = {**SMALL, "hidden_layer_sizes": (8, 6), "lr": 0.01, "max_epochs": 30}

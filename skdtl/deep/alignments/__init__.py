@@ -9,6 +9,7 @@ from .confusion import DomainConfusion
 from .coral import CorrelationAlignment
 from .discrepancy import ClassifierDiscrepancy
 from .entropy import TargetEntropy
+from .fused_mmd import FusedMMD
 from .inverted_labels import InvertedLabels
 from .joint_mmd import JointMMD
 from .margin import MarginDisparity
@@ -28,6 +29,7 @@ __all__ = [
     "CorrelationAlignment",
     "DomainAdversary",
     "DomainConfusion",
+    "FusedMMD",
     "InvertedLabels",
     "JointMMD",
     "JointTransport",

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 __all__ = [
     "check_multipliers",
+    "distances_of_products",
     "gaussian_mixture",
     "median_bandwidth",
     "pair_weights",
@@ -120,6 +121,18 @@ class _SquaredDistances(torch.autograd.Function):
 def squared_distances(x: Tensor) -> Tensor:
     """Return the squared distances of all pairs of different rows, in one vector."""
     return _SquaredDistances.apply(x)
+
+
+def distances_of_products(factors: Sequence[Tensor]) -> Tensor:
+    """Return the squared distances of all pairs of rows of x ⊗ x' ⊗ ..., in one vector.
+
+    Inner products of tensor products are products of inner products, so that the many columns of
+    the former are never made.
+    """
+    gram = math.prod((x @ x.T for x in factors[1:]), start=factors[0] @ factors[0].T)
+    squares = gram.diagonal()
+    matrix = squares[:, None] + squares - 2 * gram
+    return matrix.flatten().index_select(0, _pairs(len(gram), gram.device)[0]).clamp(min=0)
 
 
 def median_bandwidth(distances: Tensor) -> Tensor:
