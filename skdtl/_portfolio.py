@@ -28,8 +28,6 @@ __all__ = ["Candidate", "Tables", "default_candidates", "default_learners", "lin
 MAX_COLUMNS, MAX_ROWS = 2000, 20_000
 # So many labelled target rows are enough for candidates of their own.
 ENOUGH_LABELS = 50
-# Texts have few directions that hold, not those of single words.
-N_TOPICS = 10
 # Ridge's penalties, for standardised columns.
 PENALTIES = np.logspace(-2, 4, 13)
 # Learners of single columns, and of columns that share a unit: directions have neither, the first
@@ -193,15 +191,13 @@ def _adaptations(classifier: bool, tables: Tables) -> Iterator[_Adaptation]:
         # The words of a text share their unit already, and are too many for a matrix of their own.
         own_units = not tables.sparse
         moved = {"own_units": own_units, "balanced": classifier}
-        few = own_units or min(tables.n_rows, tables.n_columns) <= N_TOPICS
-        n_components = None if few else N_TOPICS
         if own_units:
             yield _Adaptation("own units", Pooled(), **moved)
         else:
-            yield _Adaptation("TCA", TCA(n_components), directions=True, **moved)
+            yield _Adaptation("TCA", TCA(), directions=True, **moved)
         yield _Adaptation("CORAL", CORAL(), dense=True, **moved)
         if classifier:
-            yield _Adaptation("JDA", JDA(n_components), directions=True, **moved)
+            yield _Adaptation("JDA", JDA(), directions=True, **moved)
         return
     for words, own_units in (("pooled", False), ("own units", True)):
         shares = {"own_units": own_units, "balanced": classifier}

@@ -368,6 +368,13 @@ class FeatureSpace:
             found = self.feature_map(found)
         return found if self.mixing is None else found @ self.mixing
 
+    def gram(self, numbers):
+        """Return the products of some rows, by their numbers in ascending order."""
+        if len(numbers) == self.n_rows <= min(self.n_features, _MAX_PAIRS):
+            return self._pairs.K
+        X = self.rows(numbers)
+        return dense(X @ X.T)
+
     def smoothness(self, neighbours):
         """Return Xᵀ N X for a sparse N with N 1 = 0: block by block, with the rows' neighbours."""
         d, neighbours = self.n_features, scipy.sparse.csr_array(neighbours)

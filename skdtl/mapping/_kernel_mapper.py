@@ -22,6 +22,7 @@ from ..base import Domain
 from ..kernels import KERNELS, kernel_gamma, kernel_matrix
 from ._feature_space import BLOCK_SIZE, FeatureSpace, KernelSpace
 from ._mean_differences import mean_difference
+from ._shared_directions import shared_directions
 
 
 class Directions(NamedTuple):
@@ -71,8 +72,10 @@ class KernelMapper(Mapper):
         default=None,
         legal=(None, Int(1)),
         text="""
-        How many directions. None means 100, or all that there are. Fewer than asked for are kept,
-        with a warning, where the rows do not span as many in the kernel's feature space.
+        How many directions. None means 100, or all that there are; with "linear" and more columns
+        than that, fewer where the rows of the two domains vary in unlike directions, see Notes of
+        :class:`TCA`. Fewer than asked for are kept, with a warning, where the rows do not span as
+        many in the kernel's feature space.
         """,
         kw_only=False,
     )
@@ -323,6 +326,17 @@ class InvertibleKernelMapper(KernelMapper, InvertibleMapper):
         """,
         last=True,
     )
+
+    def _fit_space(self, source: Domain, target: Domain):
+        space = super()._fit_space(source, target)
+        self._most = self._default_components
+        asks = self.n_components is None and self.kernel == "linear"
+        if asks and space.n_features > self._most:
+            self._most = shared_directions(space, len(source), self._most)
+        return space
+
+    def _asked_components(self) -> int:
+        return self._most if self.n_components is None else self.n_components
 
     def _counted(self, space, E):
         """Return the differences of means, each with the share that chance does not explain."""

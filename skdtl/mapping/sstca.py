@@ -168,8 +168,9 @@ class SSTCA(InvertibleKernelMapper):
     n_components: int | None = parameter(
         default=None,
         text="""
-        How many directions. None means 100, or all that there are. Fewer than asked for are kept,
-        with a warning, where there are not as many.
+        How many directions. None means 100, or all that there are; with "linear" and more columns
+        than that, fewer where the rows of the two domains vary in unlike directions, see Notes of
+        :class:`TCA`. Fewer than asked for are kept, with a warning, where there are not as many.
         """,
         kw_only=False,
     )

@@ -73,10 +73,21 @@ class TCA(InvertibleKernelMapper):
 
     *How many.* A component that tells little is small and hardly bears on an estimator with a
     penalty, so that none need be cut off; on half of this project's tasks all of them did better
-    than those with 95 or 99 % of the variance. The paper has 10 to 30.
+    than those with 95 or 99 % of the variance. The paper has 10 to 30. It is otherwise where each
+    domain has columns of its own, as texts have words: there the many directions that some rows
+    show and others don't are the domain's own, too, and an estimator learns what the target does
+    not have. How much is shared is measured: the directions of half of a domain's rows hold a share
+    of the variance of its other half, and less of that of the other domain; the geometric mean of
+    both domains' quotients, and two standard errors, is shared. With ``n_components=None`` a
+    direction then has to hold more of the variance of rows by which it was not found, beside that
+    of the others, than is not shared. On half of this project's tasks the shares are .87 to 1 for
+    images and spectra, of which all is kept, and .51 to .66 for newsgroups: there 6 to 13
+    directions are left, and the gain is 10 points where 100 of them have none. On the other half
+    nothing is left out, since rows show there what others show, too. For kernels other than
+    "linear", whose directions are places and unlike in any shift, it lost a point.
 
     *How it does.* With logistic or ridge regression, against these alone: on the half of the tasks
-    that the defaults were chosen by +1.4 points in the mean, on the other +2.5; without a shift
+    that the defaults were chosen by +2.4 points in the mean, on the other +2.7; without a shift
     within .1 on each of seven tables.
 
     *No target.* Without one L is zero, and W holds the eigenvectors of K H K: kernel PCA, up to the
