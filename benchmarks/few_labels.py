@@ -1,16 +1,17 @@
 """Networks for a target with few labels: fine-tuning, what regularises it, frozen layers.
 
 The tasks: digits of scikit-learn (8 x 8) and of MNIST (16 x 16), five classes as the source and the
-five others as the target, drawn by each seed; USPS and MNIST for each other; sentiment of reviews,
-books to kitchen and electronics to dvd; expression of genes, NKI to VDX; moisture of corn from the
-spectra of two instruments, 36 samples on the first, others on the second. Columns as the sources'
-StandardScaler makes them, but pixels, which lie between 0 and 1. 1, 5, 10 and 50 rows of each
-class have labels (no more than half of its rows), of spectra 5, 10 and 20 in all; up to 1000 others
-are predicted. Accuracy in percent, of expression balanced accuracy, of spectra 100 / (1 + MSE /
-variance); mean of 5 seeds.
+five others as the target, drawn by each seed; USPS and MNIST for each other; MNIST brought to
+8 x 8 for the LeNet of ``digits_lenet``, which has learnt scikit-learn's digits, without any source
+rows; sentiment of reviews, books to kitchen and electronics to dvd; expression of genes, NKI to
+VDX; moisture of corn from the spectra of two instruments, 36 samples on the first, others on the
+second. Columns as the sources' StandardScaler makes them, but pixels, which lie between 0 and 1.
+1, 5, 10 and 50 rows of each class have labels (no more than half of its rows), of spectra 5, 10 and
+20 in all; up to 1000 others are predicted. Accuracy in percent, of expression balanced accuracy, of
+spectra 100 / (1 + MSE / variance); mean of 5 seeds.
 
-All networks have two hidden layers of 100 and train 40 epochs on the source; all else is each
-class's default.
+The networks have two hidden layers of 100 (the LeNet its own) and train 40 epochs on the source; all
+else is each class's default.
 
     SKDTL_DATA=... make benchmark-few_labels
 
@@ -39,8 +40,15 @@ from sklearn.datasets import load_digits
 from sklearn.preprocessing import StandardScaler
 
 import skdtl
-from skdtl.datasets import load_amazon, load_breast_expression, load_corn_nir, load_usps_mnist
-from skdtl.deep import BSS, DELTA, L2SP, CoTuning
+from skdtl.datasets import (
+    load_amazon,
+    load_breast_expression,
+    load_corn_nir,
+    load_digits_pair,
+    load_usps_mnist,
+)
+from skdtl.deep import BSS, DELTA, L2SP, CoTuning, LeNet, digits_lenet
+from skdtl.deep.pretrained import DIGITS_LENET
 
 MOST_TEST_ROWS = 1000
 NETWORK = {"hidden_layer_sizes": (100, 100)}
@@ -76,6 +84,11 @@ def pixels(source, n_labels, seed):
     data = load_usps_mnist(source, normalize=False)
     Xs, Xt = (X / X.max() for X in (data.Xs, data.Xt))
     return split(Xs, data.ys, Xt, data.yt, n_labels, seed)
+
+
+def mnist_as_digits(n_labels, seed):
+    data = load_digits_pair()
+    return split(data.Xs / 16, data.ys, data.Xt / 16, data.yt, n_labels, seed)
 
 
 def scaled(data, n_labels, seed):
@@ -115,8 +128,7 @@ def alone(model, draw):
 
 def made(name, options, kind):
     if name == "DeepTransfer":
-        name += kind or "Classifier"
-        kind = ""
+        kind = kind or "Classifier"
     return getattr(skdtl, name + kind)(**NETWORK, **options)
 
 
@@ -126,31 +138,50 @@ def network(name, fit=pair, **options):
 
 
 TUNED = "FineTuning"
-tuned = partial(network, TUNED, pretrain_epochs=40)
+
+
+def methods(fit=pair, **common):
+    """Return what goes on from a network, which a fit has trained before or is given."""
+
+    def tuned(**options):
+        return network(TUNED, fit, **common, **options)
+
+    return {
+        TUNED: tuned(),
+        "+ L2-SP": tuned(terms=[L2SP()]),
+        "+ BSS": tuned(terms=[BSS()]),
+        "+ DELTA": tuned(terms=[DELTA()]),
+        "+ Co-Tuning": tuned(terms=[CoTuning()]),
+        "+ gradual unfreezing": tuned(unfreeze_every=100),
+        "+ rates / 2.6": tuned(layer_lr_decay=2.6),
+        "first layer frozen": tuned(n_frozen_layers=1),
+        "FeatureTransfer": network("FeatureTransfer", fit, **common),
+    }
+
+
+def without_source(model, draw):
+    return model.fit(None, None, draw.Xt, draw.yt)
+
+
 METHODS = {
     "target alone": network("DeepTransfer", alone),
     "source and target": network("DeepTransfer"),
-    TUNED: tuned(),
-    "+ L2-SP": tuned(terms=[L2SP()]),
-    "+ BSS": tuned(terms=[BSS()]),
-    "+ DELTA": tuned(terms=[DELTA()]),
-    "+ Co-Tuning": tuned(terms=[CoTuning()]),
-    "+ gradual unfreezing": tuned(unfreeze_every=100),
-    "+ rates / 2.6": tuned(layer_lr_decay=2.6),
-    "first layer frozen": tuned(n_frozen_layers=1),
-    "FeatureTransfer": network("FeatureTransfer", pretrain_epochs=40),
+    **methods(pretrain_epochs=40),
 }
-
-
+PRETRAINED = {
+    "target alone": network("DeepTransfer", alone, module=partial(LeNet, **DIGITS_LENET)),
+    **methods(without_source, module=digits_lenet()),
+}
+del PRETRAINED["+ Co-Tuning"]  # of the network that has learnt there are features alone
 NUMBERS = (1, 5, 10, 50)
 
 
-def tasks(name, draw, numbers=NUMBERS, score=accuracy, kind=""):
+def tasks(name, draw, numbers=NUMBERS, score=accuracy, kind="", methods=METHODS):
     """Return a task for each number of labels."""
     left_out = {"+ Co-Tuning"} if kind else set()
     if "classes" in name:  # one network for all rows knows the same classes in both domains
         left_out.add("source and target")
-    methods = {label: method for label, method in METHODS.items() if label not in left_out}
+    methods = {label: method for label, method in methods.items() if label not in left_out}
     return [
         Task(f"{name}, {n}", partial(draw, n), methods, score, setting=kind, seeds=5)
         for n in numbers
@@ -162,6 +193,7 @@ GROUPS = {
     "USPS → MNIST*": (partial(pixels, "usps"), {}),
     "MNIST, other classes": (partial(halves, mnist), {}),
     "MNIST → USPS": (partial(pixels, "mnist"), {}),
+    "LeNet of digits → MNIST": (mnist_as_digits, {"methods": PRETRAINED}),
     "reviews, books → kitchen": (partial(reviews, "books", "kitchen"), {}),
     "reviews, electronics → dvd": (partial(reviews, "electronics", "dvd"), {}),
     "expression": (expression, {"score": balanced_accuracy}),

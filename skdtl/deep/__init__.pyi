@@ -37,7 +37,7 @@ from .layers import (
 )
 from .net import TrainingInterruptedWarning as TrainingInterruptedWarning
 from .network import Network as Network
-from .pretrained import load_pretrained as load_pretrained
+from .pretrained import digits_lenet as digits_lenet, load_pretrained as load_pretrained
 from .regularizers import BSS as BSS, DELTA as DELTA, L2SP as L2SP, CoTuning as CoTuning
 from .schedules import Ramp as Ramp, SlantedTriangle as SlantedTriangle, WarmUp as WarmUp
 from .terms import (

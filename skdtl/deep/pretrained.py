@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from .backbones import LeNet
 from .saving import import_safetensors
 
-__all__ = ["load_pretrained"]
+__all__ = ["DIGITS_LENET", "DIGITS_LENET_FILE", "digits_lenet", "load_pretrained"]
+
+# What benchmarks/_digits_lenet.py trains, and where it puts the weights.
+DIGITS_LENET: dict[str, Any] = {
+    "image_shape": (1, 8, 8),
+    "n_channels": (16, 32),
+    "kernel_size": 3,
+}
+DIGITS_LENET_FILE = Path(__file__).with_name("digits_lenet.safetensors")
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -81,6 +91,44 @@ def load_pretrained(
             raise ValueError(f"{os.fspath(path)!r} holds NaN or infinity in {name!r}.")
     module.load_state_dict({name: given.get(name, value) for name, value in own.items()})
     return module
+
+
+def digits_lenet() -> LeNet:
+    """Return a :class:`LeNet` that has learnt to read digits, as a pre-trained module to try.
+
+    It has learnt the ten digits of ``sklearn.datasets.load_digits``, each image as it is and moved
+    by a pixel to the four sides; ``benchmarks/_digits_lenet.py`` of the repository made it.
+
+    Returns
+    -------
+    module : LeNet
+        From rows of 64 pixels between 0 and 1, 8 x 8 row by row, to 128 features.
+
+    Raises
+    ------
+    ImportError
+        Where the package safetensors is not installed.
+
+    Examples
+    --------
+    Five labels of each of the digits of another collection:
+
+    >>> from functools import partial
+    >>> import numpy as np
+    >>> from skdtl import FineTuning
+    >>> from skdtl.datasets import load_digits_pair
+    >>> from skdtl.deep import LeNet, digits_lenet
+    >>> data = load_digits_pair()
+    >>> rows = np.concatenate([np.flatnonzero(data.yt == digit)[:5] for digit in range(10)])
+    >>> X, y = data.Xt / 16, data.yt
+    >>> scores = []
+    >>> for module in (partial(LeNet, image_shape=(1, 8, 8)), digits_lenet()):
+    ...     model = FineTuning(module=module, max_epochs=300, random_state=0)
+    ...     scores.append(model.fit(None, None, X[rows], y[rows]).score(X, y))
+    >>> scores[0] < 0.75 and scores[1] > 0.8
+    True
+    """
+    return load_pretrained(LeNet(64, **DIGITS_LENET), DIGITS_LENET_FILE)
 
 
 def _read(path) -> Mapping[str, Tensor]:
