@@ -5,6 +5,7 @@ from . import (
     inspection as inspection,
     instances as instances,
     mapping as mapping,
+    metrics as metrics,
     model_selection as model_selection,
     network as network,
     utils as utils,
@@ -88,6 +89,7 @@ from .mapping import (
     SubspaceAlignment as SubspaceAlignment,
     WDGRLRegressor as WDGRLRegressor,
 )
+from .metrics import RetrievalScorer as RetrievalScorer
 from .model_selection import (
     ImportanceWeightedScorer as ImportanceWeightedScorer,
     SourceKFold as SourceKFold,
@@ -96,6 +98,7 @@ from .model_selection import (
 )
 from .network import (
     RTN as RTN,
+    DeepHashing as DeepHashing,
     FeatureTransfer as FeatureTransfer,
     FeatureTransferRegressor as FeatureTransferRegressor,
     FineTuning as FineTuning,

@@ -125,6 +125,7 @@ class DeepTransferEstimator(
         # Also without a target: one may come with a later piece of rows (partial_fit).
         self.net_ = self._train(network, source, both, seeds, self._terms())
         self._set_results()
+        self._keep_of_rows(source, target)
 
     def _trains_once(self) -> bool:
         """Tell whether a fit is one training of one network, so that ``partial_fit`` is possible.
@@ -133,6 +134,12 @@ class DeepTransferEstimator(
         be able to make the network before anything is trained.
         """
         return type(self)._fit is DeepTransferEstimator._fit
+
+    def _keep_of_rows(self, source: Domain, target: Domain) -> None:
+        """Give the trained network what its predictions need of the rows it has learnt from.
+
+        What it keeps in buffers is pickled, saved and loaded with its weights.
+        """
 
     def _rebuild_network(self, rows: Domain, seeds) -> Network:
         """Make the network that the fitted attributes speak of, with new weights.
@@ -292,6 +299,7 @@ class DeepTransferEstimator(
             self._run(net, source, both, seeds, self.min_steps, epochs=1)
             self.net_ = net
             self._set_results()
+            self._keep_of_rows(source, target)
             self._warn_if_interrupted(stacklevel=3)
         return self
 
@@ -386,24 +394,31 @@ class DeepTransferClassifierBase(ClassifierMixin, ClassPredictions, DeepTransfer
 
     def _offers(self, method: str) -> bool:
         name = f"_{method}"
-        of_classes = getattr(type(self), name) is getattr(DeepTransferClassifierBase, name)
-        if of_classes and not self._head.has_classes:
+        base = DeepTransferClassifierBase
+        of_head = all(getattr(type(self), f) is getattr(base, f) for f in (name, "_class_logits"))
+        if of_head and not self._head.has_classes:
             raise AttributeError(
                 f"{type(self).__name__} has no {method}: its outputs are {self._head.output}."
             )
         return True
 
+    def _class_logits(self, X) -> np.ndarray:
+        """Return a logit for each class: the output, where that is what the head gives."""
+        return self._output(X)
+
     def _predict(self, X):
-        return self.classes_[best_outputs(self._inference_network(), X, self._dtype)]
+        if self._head.has_classes:  # at less cost than by all logits in float64
+            return self.classes_[best_outputs(self._inference_network(), X, self._dtype)]
+        return self.classes_[self._class_logits(X).argmax(axis=1)]
 
     def _predict_proba(self, X):
-        return ClassHead.probabilities(self._output(X))
+        return ClassHead.probabilities(self._class_logits(X))
 
     def _predict_log_proba(self, X):
-        return ClassHead.log_probabilities(self._output(X))
+        return ClassHead.log_probabilities(self._class_logits(X))
 
     def _decision_function(self, X):
-        logits = self._output(X)
+        logits = self._class_logits(X)
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
 

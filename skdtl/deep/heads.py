@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["ClassHead", "CodeHead", "Head", "NumberHead"]
+__all__ = ["ClassHead", "CodeHead", "Head", "NumberHead", "pairwise_loss"]
 
 
 class Head(nn.Linear):
@@ -167,6 +167,34 @@ class NumberHead(Head):
         return output[:, 0] if output.shape[1] == 1 else output
 
 
+def pairwise_loss(output: Tensor, y: Tensor, similar_weight: float = 1.0) -> Tensor:
+    """Return the mean cross-entropy of "alike or not" over all pairs of labelled rows.
+
+    Two rows, of which one may be the other, are alike if they are of one class; with outputs h and
+    h' they are taken for such with the probability 1 / (1 + exp(-a)), a = ⟨h, h'⟩ / 2. A pair
+    loses  log(1 + exp(a)) - s a,  s = 1 if they are alike, else 0.
+
+    Parameters
+    ----------
+    output : Tensor of shape (n, n_bits)
+        Outputs.
+    y : Tensor of shape (n,)
+        Codes of classes, -1 where a row has no label.
+    similar_weight : float, default=1.0
+        How much a pair of one class counts in the mean; others count 1.
+
+    Returns
+    -------
+    loss : Tensor of shape ()
+    """
+    known = y >= 0
+    h, y = output[known], y[known]
+    alike = (y[:, None] == y).to(h.dtype)
+    weight = 1 + (similar_weight - 1) * alike
+    total = F.binary_cross_entropy_with_logits(h @ h.T / 2, alike, weight, reduction="sum")
+    return total / weight.sum()
+
+
 class CodeHead(Head):
     """A column for each bit of a code; two rows are to have like codes if they are of one class.
 
@@ -191,11 +219,8 @@ class CodeHead(Head):
 
     @staticmethod
     def loss(output: Tensor, y: Tensor) -> Tensor:
-        """Return the mean cross-entropy of "alike or not" over all pairs of labelled rows."""
-        known = y >= 0
-        h, y = output[known], y[known]
-        alike = (y[:, None] == y).to(h.dtype)
-        return F.binary_cross_entropy_with_logits(h @ h.T / 2, alike)
+        """Return `pairwise_loss`, in which all pairs count alike."""
+        return pairwise_loss(output, y)
 
     @staticmethod
     def prediction(output: Tensor) -> Tensor:

@@ -1,3 +1,4 @@
+from .deep_hashing import DeepHashing as DeepHashing
 from .feature_transfer import (
     FeatureTransfer as FeatureTransfer,
     FeatureTransferRegressor as FeatureTransferRegressor,
