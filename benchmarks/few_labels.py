@@ -10,7 +10,7 @@ second. Columns as the sources' StandardScaler makes them, but pixels, which lie
 20 in all; up to 1000 others are predicted. Accuracy in percent, of expression balanced accuracy, of
 spectra 100 / (1 + MSE / variance); mean of 5 seeds.
 
-The networks have two hidden layers of 100 (the LeNet its own) and train 40 epochs on the source; all
+Networks have two hidden layers of 100 (the LeNet its own) and train 40 epochs on the source; all
 else is each class's default.
 
     SKDTL_DATA=... make benchmark-few_labels
