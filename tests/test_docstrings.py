@@ -142,7 +142,7 @@ def words(cls, section: str = "Parameters") -> dict[str, tuple[str, str]]:
 VOCABULARIES = {
     TrainingParameters: {
         "max_epochs": {"FineTuning", "FineTuningRegressor"},  # of the target alone
-        "batch_size": {"FineTuning", "FineTuningRegressor"},
+        "batch_size": {"DeepHashing", "FineTuning", "FineTuningRegressor"},
     },
     KernelMapper: {
         "n_components": {"JGSA", "SSTCA"},  # another number of directions

@@ -29,7 +29,7 @@ FLOORS = [
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in parts}
 FAMILIES = FLOORS[5]
 # Of the engine, what is trained knows nothing of what trains it.
-WITHOUT_A_NET = {"heads", "network", "domain_networks", "terms", "alignments", "codes"}
+WITHOUT_A_NET = {"alignments", "batches", "codes", "domain_networks", "heads", "network", "terms"}
 
 
 def name_of(path: Path) -> str:

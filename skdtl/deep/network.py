@@ -10,11 +10,7 @@ from torch import Tensor, nn
 
 from .heads import Head
 
-__all__ = ["ACTIVATIONS", "BATCH_NORM", "Fold", "Network", "hidden_layers", "split_layers"]
-
-# Layers that normalise by running statistics.
-BATCH_NORM = nn.modules.batchnorm._BatchNorm
-
+__all__ = ["ACTIVATIONS", "Fold", "Network", "hidden_layers", "normalises", "split_layers"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
@@ -43,6 +39,11 @@ class Fold(nn.Unflatten):
 
     def __init__(self, shape: tuple[int, ...]):
         super().__init__(1, shape)
+
+
+def normalises(module: nn.Module) -> bool:
+    """Tell whether a module is a batch normalisation, which has running statistics."""
+    return isinstance(module, nn.modules.batchnorm._BatchNorm)
 
 
 def split_layers(module: nn.Module) -> list[nn.Module]:
@@ -192,7 +193,7 @@ class Network(nn.Module):
         for part in self.layers.modules():
             parameters = list(part.parameters())
             frozen = parameters and not any(p.requires_grad for p in parameters)
-            if frozen or (self.keeps_statistics and isinstance(part, BATCH_NORM)):
+            if frozen or (self.keeps_statistics and normalises(part)):
                 part.eval()
         return self
 

@@ -16,7 +16,7 @@ from .._constraints import Instance, Int, OneOf, Real, SequenceOf
 from .._parameters import parameter
 from ..base import Domain
 from .net import DeepNet
-from .network import BATCH_NORM, Fold, Network
+from .network import Fold, Network, normalises
 from .stages import PretrainedEstimator
 from .terms import Term
 
@@ -256,7 +256,7 @@ def estimate_statistics(network: Network, X: np.ndarray) -> None:
     """
     if len(X) < 2:
         raise ValueError('batch_norm_statistics="target" needs at least 2 target rows; got 1.')
-    normalising = [m for m in network.layers.modules() if isinstance(m, BATCH_NORM)]
+    normalising: list[Any] = [m for m in network.layers.modules() if normalises(m)]
     momenta = [module.momentum for module in normalising]
     network.eval()
     for module in normalising:

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from torch import nn
 
 from skdtl import FineTuning, FineTuningRegressor
@@ -19,11 +20,13 @@ from skdtl.deep import (
     SlantedTriangle,
     copy_layers,
     cut_layers,
+    digits_lenet,
     load_pretrained,
 )
+from skdtl.deep.pretrained import DIGITS_LENET, DIGITS_LENET_FILE
 from skdtl.deep.tuning import estimate_statistics, layer_rates, matching_weights
 
-from ..deep_common import SMALL, same_weights
+from ..deep_common import SMALL
 from ..shifts import two_domains
 
 TWO = {**SMALL, "hidden_layer_sizes": (8, 6), "lr": 0.01}
@@ -324,3 +327,20 @@ def test_a_warm_start_goes_on_with_the_sources_head():
     first = model.pretrain_history_[-1, "task_loss"]
     assert model.fit(Xs, ys, Xt, yt + 5).pretrain_history_[0, "task_loss"] < 1.5 * first
     assert not torch.equal(model.net_.module_.source_head.weight, kept)  # it went on learning
+
+
+def test_the_packages_own_network_reads_digits_and_helps_with_others():
+    pytest.importorskip("safetensors")
+    X, y = load_digits(return_X_y=True)
+    module = digits_lenet()
+    assert DIGITS_LENET_FILE.stat().st_size < 200_000
+    assert module is not digits_lenet() and module.training
+    rng = np.random.default_rng(0)
+    known = np.concatenate(
+        [rng.choice(np.flatnonzero(y == k), 3, replace=False) for k in range(10)]
+    )
+    scores = {}
+    for name, start in (("learnt", module), ("new", partial(LeNet, **DIGITS_LENET))):
+        model = FineTuning(3, module=start, max_epochs=200, random_state=0)
+        scores[name] = model.fit(None, None, X[known] / 16, y[known]).score(X / 16, y)
+    assert scores["learnt"] > 0.95 > scores["new"] + 0.2

@@ -41,9 +41,9 @@ class BSS(Term):
     Parameters
     ----------
     weight : float, default=0.001
-        η, this term's own factor of λ; 0 or more.
+        This term's own factor η of λ; 0 or more.
     n_values : int, default=1
-        k, how many singular values are penalised, 1 or more.
+        How many singular values are penalised, 1 or more.
 
     References
     ----------

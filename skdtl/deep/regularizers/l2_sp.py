@@ -27,7 +27,7 @@ class L2SP(Term):
     weight : float, default=0.01
         This term's own factor of λ; 0 or more.
     head_factor : float, default=1.0
-        h, the penalty on a new head beside that on the other weights; 0 or more.
+        The penalty on a new head, h, beside that on the other weights; 0 or more.
 
     References
     ----------
