@@ -20,10 +20,10 @@ class DeepHashing(HashingClassifierBase):
     source's labels say which rows are to have like codes; the target, which needs none, is adapted
     to by the multi-kernel MMD of the last layers and by letting each target row's code go with the
     source's codes of one class. Use it to find rows of one domain by rows of the other, or where
-    rows of both are to be kept as codes. Don't where classes alone are wanted: a network with
-    class probabilities, such as :class:`~skdtl.DAN`, mostly predicts them better at less cost. Nor
-    where the classes' frequencies differ much between the domains: to look alike, the codes must
-    then mix classes up. Standardise the columns first (StandardScaler in a Pipeline).
+    rows of both are to be kept as codes. Where classes alone are wanted, compare with
+    :class:`~skdtl.DAN`, which costs less. Don't where the classes' frequencies differ much between
+    the domains: to look alike, the codes must then mix classes up. Standardise the columns first
+    (StandardScaler in a Pipeline).
 
     ``transform`` gives the codes as -1 and 1, ``pack`` as bits, eight to a byte. Classes are
     predicted by some source rows' codes, the anchors, which are kept with the network.
