@@ -161,7 +161,7 @@ def test_co_tuning_teaches_the_sources_head_by_the_relation():
     network = network_of(4, 6)
     source = ClassHead(6, 2).double()
     network.extend([], ClassHead(6, 3).double())
-    network.source_head = source
+    network.source_head = source.requires_grad_(False)  # as a second stage finds it
     X, y = rows()
     y[:3] = -1
     term = CoTuning(2.3, temperature=1.7).double()
