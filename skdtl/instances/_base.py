@@ -11,6 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.linear_model import LogisticRegression
 
 from .._arrays import join_rows
+from .._balance import BALANCE, balanced_weights
 from .._constraints import HasMethod, Real
 from .._delegation import DelegatingEstimator
 from ..base import Domain, LowOverlapWarning
@@ -45,30 +46,38 @@ class InstanceWeighter(SourceWeightsMixin, DelegatingEstimator):
 
     A subclass writes ``_source_weights(source, target)``. The weights are tempered where they leave
     too few rows, and brought to mean 1, so that the regularisation of the weighted estimator keeps
-    its meaning; a labelled target row takes part with weight 1.
+    its meaning; labelled target rows take part with one weight, which `balance` decides.
     """
 
     _params: ClassVar[dict[str, Any]] = {
         "estimator": (None, HasMethod("fit")),
         "min_effective_share": Real(0, 1),
+        "balance": BALANCE,
     }
     estimator: Any
     min_effective_share: float
+    balance: str
 
     def _default_estimator(self):
         return LogisticRegression()
 
     @abstractmethod
     def _source_weights(self, source: Domain, target: Domain) -> np.ndarray:
-        """Return a non-negative weight for each source row, shape (n_s,)."""
+        """Return a non-negative weight for each source row, shape (n_s,).
+
+        All are 0 where no source row lies where the target does.
+        """
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if target is source:
             self.source_weights_, self.temper_ = np.ones(len(source)), 1.0
         else:
             weights = np.asarray(self._source_weights(source, target), dtype=float)
-            weights = weights / weights.mean()
-            self.source_weights_, self.temper_ = self._with_floor(source, target, weights)
+            if weights.any():
+                weights = weights / weights.mean()
+                self.source_weights_, self.temper_ = self._with_floor(source, target, weights)
+            else:
+                self.source_weights_, self.temper_ = self._without_overlap(source)
         self.estimator_ = self._fit_weighted(source, target, self.source_weights_)
 
     def _with_floor(self, source: Domain, target: Domain, weights):
@@ -91,6 +100,20 @@ class InstanceWeighter(SourceWeightsMixin, DelegatingEstimator):
                 stacklevel=5,
             )
         return found, temper
+
+    def _without_overlap(self, source: Domain):
+        """Return even weights for a source of which no row would be left, and their power, 0."""
+        text = (
+            f"{type(self).__name__} gives each of the {len(source)} source rows the weight 0: none "
+            "lies where the target does, or the columns have different units."
+        )
+        if self.min_effective_share == 0:
+            raise ValueError(
+                f"{text} Scale the columns, use a method that maps both domains to one space, or "
+                "have all rows count alike there by a min_effective_share above 0."
+            )
+        warnings.warn(f"{text} All rows count alike.", LowOverlapWarning, stacklevel=5)
+        return np.ones(len(source)), 0.0
 
     def _flattened(self, source: Domain, weights):
         """Return weights of mean 1 that leave the share asked for, and the exponent."""
@@ -143,4 +166,6 @@ class InstanceWeighter(SourceWeightsMixin, DelegatingEstimator):
             X = join_rows(X, self._prepare(labelled.X))
             y = np.concatenate([y, labelled.y])
             weights = np.concatenate([weights, np.ones(len(labelled))])
+            share = balanced_weights(len(source), len(labelled), self.balance)
+            weights = weights if share is None else weights * share
         return self._fit_estimator(X, y, weights)

@@ -385,19 +385,8 @@ class KernelRatioWeighter(InstanceWeighter):
         super()._fit(source, target)
 
     def _source_weights(self, source: Domain, target: Domain) -> np.ndarray:
-        return self._fit_weights(source.X, target.X)
-
-    def _fit_weights(self, Xs, Xt) -> np.ndarray:
-        """Fit the ratio and return it at the source rows."""
-        self._fit_ratio(Xs, Xt)
-        ratio = self._ratio(Xs)
-        if not ratio.any():
-            raise ValueError(
-                f"{type(self).__name__}'s density ratio is 0 at each of the {Xs.shape[0]} source "
-                f"rows: functions with gamma={self.gamma_:.3g} around target rows don't reach "
-                "them. Use a smaller gamma, or bring the features to similar scales."
-            )
-        return ratio
+        self._fit_ratio(source.X, target.X)
+        return self._ratio(source.X)
 
     def _ratio(self, X):
         return kernel_ratio(X, self.centers_, self.log_coef_, self.gamma_, self._upper)
@@ -434,4 +423,13 @@ def weights_of(weighter, Xs, Xt):
     ratio : ndarray of shape (n_s,)
     """
     check_params(weighter)
-    return weighter._fit_weights(*check_rows(Xs, Xt))
+    Xs, Xt = check_rows(Xs, Xt)
+    weighter._fit_ratio(Xs, Xt)
+    ratio = weighter._ratio(Xs)
+    if not ratio.any():
+        raise ValueError(
+            f"{type(weighter).__name__}'s density ratio is 0 at each of the {Xs.shape[0]} source "
+            f"rows: functions with gamma={weighter.gamma_:.3g} around target rows don't reach "
+            "them. Use a smaller gamma, or bring the features to similar scales."
+        )
+    return ratio

@@ -106,6 +106,10 @@ class BIW(ClassifierMixin, InstanceWeighter):
         The share of the source rows, and of each class, that is to be left: weights with a
         smaller effective sample size are raised to a power below 1, unless rows held out of the
         source, weighted, show that they predict better. 0: the weights as they are estimated.
+    balance : {"rows", "domains"}, default="rows"
+        "rows": each labelled target row counts as much as a source row of mean weight, so that few
+        of them hardly count beside many source rows. "domains": the labelled target rows together
+        weigh as much as the source rows together, as in :class:`Pooled`.
 
     Attributes
     ----------
@@ -138,7 +142,8 @@ class BIW(ClassifierMixin, InstanceWeighter):
     ConvergenceWarning
         Where `max_iter` is reached before the weights settle.
     LowOverlapWarning
-        Where the weights as estimated leave less than a tenth of the rows, or of a class.
+        Where the weights as estimated leave less than a tenth of the rows, or of a class; where
+        all of them are 0, all rows count alike.
 
     See Also
     --------
@@ -158,7 +163,8 @@ class BIW(ClassifierMixin, InstanceWeighter):
        current model's class probabilities (its predicted class where the estimator has no
        ``predict_proba``). Only means and variances are needed, so sparse counts stay sparse.
     3. The estimator is fitted again on the source rows with their weights and the labelled target
-       rows with weight 1, all multiplied by the feature weights, and its probabilities renewed.
+       rows with those of `balance`, all multiplied by the feature weights, and its probabilities
+       renewed.
 
     Training and prediction multiply rows by the same feature weights, so that both domains live
     in one coordinate system. Probabilities are not mixed with labels in step 2, since a model that
@@ -224,6 +230,7 @@ class BIW(ClassifierMixin, InstanceWeighter):
         max_iter: int = 20,
         tol: float = 1e-2,
         min_effective_share: float = 0.8,
+        balance: str = "rows",
     ):
         self.estimator = estimator
         self.gamma = gamma
@@ -232,6 +239,7 @@ class BIW(ClassifierMixin, InstanceWeighter):
         self.max_iter = max_iter
         self.tol = tol
         self.min_effective_share = min_effective_share
+        self.balance = balance
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if not is_classifier(self._estimator()):

@@ -127,6 +127,10 @@ class DiscriminatorWeighting(InstanceWeighter):
         The share of the source rows, and of each class, that is to be left: weights with a
         smaller effective sample size are raised to a power below 1, unless rows held out of the
         source, weighted, show that they predict better. 0: the weights as they are estimated.
+    balance : {"rows", "domains"}, default="domains"
+        "rows": each labelled target row counts as much as a source row of mean weight, so that few
+        of them hardly count beside many source rows. "domains": the labelled target rows together
+        weigh as much as the source rows together, as in :class:`Pooled`.
 
     Attributes
     ----------
@@ -154,7 +158,8 @@ class DiscriminatorWeighting(InstanceWeighter):
     Warns
     -----
     LowOverlapWarning
-        Where the weights as estimated leave less than a tenth of the rows, or of a class.
+        Where the weights as estimated leave less than a tenth of the rows, or of a class; where
+        all of them are 0, all rows count alike.
 
     See Also
     --------
@@ -238,6 +243,7 @@ class DiscriminatorWeighting(InstanceWeighter):
         n_jobs: int | None = None,
         random_state: Seed = None,
         min_effective_share: float = 0.8,
+        balance: str = "domains",
     ):
         self.estimator = estimator
         self.discriminator = discriminator
@@ -246,6 +252,7 @@ class DiscriminatorWeighting(InstanceWeighter):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.min_effective_share = min_effective_share
+        self.balance = balance
 
     def _fit(self, source: Domain, target: Domain) -> None:
         self.discriminator_: Any = None

@@ -278,6 +278,10 @@ class KLIEP(KernelRatioWeighter):
         The share of the source rows, and of each class, that is to be left: weights with a
         smaller effective sample size are raised to a power below 1, unless rows held out of the
         source, weighted, show that they predict better. 0: the weights as they are estimated.
+    balance : {"rows", "domains"}, default="domains"
+        "rows": each labelled target row counts as much as a source row of mean weight, so that few
+        of them hardly count beside many source rows. "domains": the labelled target rows together
+        weigh as much as the source rows together, as in :class:`Pooled`.
 
     Attributes
     ----------
@@ -318,7 +322,8 @@ class KLIEP(KernelRatioWeighter):
     ConvergenceWarning
         Where the likelihood's maximum was not reached to within 1e-7.
     LowOverlapWarning
-        Where the weights as estimated leave less than a tenth of the rows, or of a class.
+        Where the weights as estimated leave less than a tenth of the rows, or of a class; where
+        all of them are 0, all rows count alike.
 
     See Also
     --------
@@ -392,6 +397,7 @@ class KLIEP(KernelRatioWeighter):
         cv: Any = 5,
         random_state: Seed = None,
         min_effective_share: float = 0.8,
+        balance: str = "domains",
     ):
         self.estimator = estimator
         self.gamma = gamma
@@ -399,6 +405,7 @@ class KLIEP(KernelRatioWeighter):
         self.cv = cv
         self.random_state = random_state
         self.min_effective_share = min_effective_share
+        self.balance = balance
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if target is source:
@@ -421,5 +428,5 @@ class KLIEP(KernelRatioWeighter):
             warnings.warn(
                 f"KLIEP's log-likelihood may be {fitted.gap:.2g} below its maximum.",
                 ConvergenceWarning,
-                stacklevel=8,
+                stacklevel=7,
             )

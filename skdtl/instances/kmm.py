@@ -257,6 +257,10 @@ class KMM(InstanceWeighter):
         The share of the source rows, and of each class, that is to be left: weights with a
         smaller effective sample size are raised to a power below 1, unless rows held out of the
         source, weighted, show that they predict better. 0: the weights as they are estimated.
+    balance : {"rows", "domains"}, default="domains"
+        "rows": each labelled target row counts as much as a source row of mean weight, so that few
+        of them hardly count beside many source rows. "domains": the labelled target rows together
+        weigh as much as the source rows together, as in :class:`Pooled`.
 
     Attributes
     ----------
@@ -290,7 +294,8 @@ class KMM(InstanceWeighter):
     ConvergenceWarning
         Where `max_iter` is reached before `tol`.
     LowOverlapWarning
-        Where the weights as estimated leave less than a tenth of the rows, or of a class.
+        Where the weights as estimated leave less than a tenth of the rows, or of a class; where
+        all of them are 0, all rows count alike.
 
     See Also
     --------
@@ -318,7 +323,7 @@ class KMM(InstanceWeighter):
       importance fitting [2]_ with ridges .001 to 1, five folds and centres at up to 100 target
       rows. Negative values of the estimate are left as they are.
     * The weights belong to the source rows; there is no ratio at other rows.
-    * They are brought to mean 1 for the estimator, labelled target rows take part with weight 1.
+    * They are brought to mean 1 for the estimator; what labelled target rows weigh, `balance` says.
 
     Weights that vary much leave few rows: Kish's effective sample size (Σw)² / Σw², and in a class
     also its share of the weight. Below the share of `min_effective_share` the weights are raised
@@ -384,6 +389,7 @@ class KMM(InstanceWeighter):
         max_iter: int = 100,
         random_state: Seed = None,
         min_effective_share: float = 0.8,
+        balance: str = "domains",
     ):
         self.estimator = estimator
         self.kernel = kernel
@@ -394,6 +400,7 @@ class KMM(InstanceWeighter):
         self.max_iter = max_iter
         self.random_state = random_state
         self.min_effective_share = min_effective_share
+        self.balance = balance
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if target is source:

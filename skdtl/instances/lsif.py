@@ -335,6 +335,10 @@ class ULSIF(KernelRatioWeighter):
         The share of the source rows, and of each class, that is to be left: weights with a
         smaller effective sample size are raised to a power below 1, unless rows held out of the
         source, weighted, show that they predict better. 0: the weights as they are estimated.
+    balance : {"rows", "domains"}, default="domains"
+        "rows": each labelled target row counts as much as a source row of mean weight, so that few
+        of them hardly count beside many source rows. "domains": the labelled target rows together
+        weigh as much as the source rows together, as in :class:`Pooled`.
 
     Attributes
     ----------
@@ -364,13 +368,15 @@ class ULSIF(KernelRatioWeighter):
     Raises
     ------
     ValueError
-        Where the estimator takes no ``sample_weight``, where the ratio is 0 at each source row, and
-        where a value is to be chosen but a domain has only one row.
+        Where the estimator takes no ``sample_weight``, where with ``min_effective_share=0`` the
+        ratio is 0 at each source row, and where a value is to be chosen but a domain has only one
+        row.
 
     Warns
     -----
     LowOverlapWarning
-        Where the weights as estimated leave less than a tenth of the rows, or of a class.
+        Where the weights as estimated leave less than a tenth of the rows, or of a class; where
+        all of them are 0, all rows count alike.
 
     See Also
     --------
@@ -445,6 +451,7 @@ class ULSIF(KernelRatioWeighter):
         n_centers: int = 100,
         random_state: Seed = None,
         min_effective_share: float = 0.8,
+        balance: str = "domains",
     ):
         self.estimator = estimator
         self.gamma = gamma
@@ -452,6 +459,7 @@ class ULSIF(KernelRatioWeighter):
         self.n_centers = n_centers
         self.random_state = random_state
         self.min_effective_share = min_effective_share
+        self.balance = balance
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if target is source:
@@ -507,6 +515,10 @@ class RULSIF(ULSIF):
         The share of the source rows, and of each class, that is to be left: weights with a
         smaller effective sample size are raised to a power below 1, unless rows held out of the
         source, weighted, show that they predict better. 0: the weights as they are estimated.
+    balance : {"rows", "domains"}, default="domains"
+        "rows": each labelled target row counts as much as a source row of mean weight, so that few
+        of them hardly count beside many source rows. "domains": the labelled target rows together
+        weigh as much as the source rows together, as in :class:`Pooled`.
 
     Attributes
     ----------
@@ -536,13 +548,15 @@ class RULSIF(ULSIF):
     Raises
     ------
     ValueError
-        Where the estimator takes no ``sample_weight``, where the ratio is 0 at each source row, and
-        where a value is to be chosen but a domain has only one row.
+        Where the estimator takes no ``sample_weight``, where with ``min_effective_share=0`` the
+        ratio is 0 at each source row, and where a value is to be chosen but a domain has only one
+        row.
 
     Warns
     -----
     LowOverlapWarning
-        Where the weights as estimated leave less than a tenth of the rows, or of a class.
+        Where the weights as estimated leave less than a tenth of the rows, or of a class; where
+        all of them are 0, all rows count alike.
 
     See Also
     --------
@@ -608,6 +622,7 @@ class RULSIF(ULSIF):
         n_centers: int = 100,
         random_state: Seed = None,
         min_effective_share: float = 0.8,
+        balance: str = "domains",
     ):
         super().__init__(
             estimator,
@@ -616,6 +631,7 @@ class RULSIF(ULSIF):
             n_centers=n_centers,
             random_state=random_state,
             min_effective_share=min_effective_share,
+            balance=balance,
         )
         self.alpha = alpha
 

@@ -161,7 +161,14 @@ def nearest_neighbor_weights(
     True
     """
     Xs, Xt = check_rows(Xs, Xt)
-    return _weights(Xs, Xt, n_neighbors)[0]
+    weights, n_neighbors = _weights(Xs, Xt, n_neighbors)
+    if not weights.any():
+        raise ValueError(
+            f"No row of Xt is as near to a row of Xs as the nearest {n_neighbors} of Xs are: the "
+            "domains do not overlap, or their columns have different units. Raise n_neighbors, "
+            "scale the columns, or use a method that maps both domains to one space."
+        )
+    return weights
 
 
 def _weights(Xs, Xt, n_neighbors):
@@ -177,12 +184,6 @@ def _weights(Xs, Xt, n_neighbors):
             f"{n - 1} neighbours."
         )
     weights = neighbor_ratio(Xs, Xs, Xt, [n_neighbors], own_source=np.arange(n))[0]
-    if not weights.any():
-        raise ValueError(
-            f"No row of Xt is as near to a row of Xs as the nearest {n_neighbors} of Xs are: the "
-            "domains do not overlap, or their columns have different units. Raise n_neighbors, "
-            "scale the columns, or use a method that maps both domains to one space."
-        )
     return weights, n_neighbors
 
 
@@ -211,6 +212,10 @@ class NearestNeighborWeighting(InstanceWeighter):
         The share of the source rows, and of each class, that is to be left: weights with a
         smaller effective sample size are raised to a power below 1, unless rows held out of the
         source, weighted, show that they predict better. 0: the weights as they are estimated.
+    balance : {"rows", "domains"}, default="domains"
+        "rows": each labelled target row counts as much as a source row of mean weight, so that few
+        of them hardly count beside many source rows. "domains": the labelled target rows together
+        weigh as much as the source rows together, as in :class:`Pooled`.
 
     Attributes
     ----------
@@ -236,13 +241,14 @@ class NearestNeighborWeighting(InstanceWeighter):
     Raises
     ------
     ValueError
-        Where the estimator takes no ``sample_weight``, no target row lies in any ball, or a source
-        row has not `n_neighbors` neighbours.
+        Where the estimator takes no ``sample_weight``, a source row has not `n_neighbors`
+        neighbours, or, with ``min_effective_share=0``, no target row lies in any ball.
 
     Warns
     -----
     LowOverlapWarning
-        Where the weights as estimated leave less than a tenth of the rows, or of a class.
+        Where the weights as estimated leave less than a tenth of the rows, or of a class; where
+        all of them are 0, all rows count alike.
 
     See Also
     --------
@@ -320,10 +326,12 @@ class NearestNeighborWeighting(InstanceWeighter):
         *,
         n_neighbors: int | str = "cv",
         min_effective_share: float = 0.8,
+        balance: str = "domains",
     ):
         self.estimator = estimator
         self.n_neighbors = n_neighbors
         self.min_effective_share = min_effective_share
+        self.balance = balance
 
     def _fit(self, source: Domain, target: Domain) -> None:
         self.n_neighbors_: int | None = None

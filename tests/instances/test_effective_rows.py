@@ -10,6 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 import skdtl
 from skdtl import LowOverlapWarning, SourceOnly
@@ -133,6 +134,35 @@ def test_domains_that_do_not_overlap(cls, seed):
     assert np.mean(model.predict(Xt) == plain.predict(Xt)) >= 0.85
     even = make(cls, min_effective_share=1.0).fit(Xs, ys, Xt)
     np.testing.assert_allclose(even.source_weights_, 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize("cls", WEIGHTERS)
+@pytest.mark.parametrize("distance", [30.0, 1e3, 1e8])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_where_no_row_is_left_the_fit_is_that_of_the_source(cls, distance):
+    Xs, ys, Xt = apart(distance=distance)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = make(cls).fit(Xs, ys, Xt)
+    assert min(left_by_hand(model.source_weights_, ys)) >= 0.8 - 1e-6
+    texts = [str(w.message) for w in caught if w.category is LowOverlapWarning]
+    gone = any(f"{cls.__name__} gives each of the 200 source rows the weight 0" in t for t in texts)
+    if cls.__name__ in ("NearestNeighborWeighting", "ULSIF", "RULSIF") and distance > 30:
+        assert gone
+    if not gone:
+        return
+    assert model.temper_ == 0
+    np.testing.assert_array_equal(model.source_weights_, 1)
+    np.testing.assert_array_equal(model.predict(Xs), SourceOnly().fit(Xs, ys, Xt).predict(Xs))
+    with pytest.raises(ValueError, match="the weight 0: none lies where the target does"):
+        make(cls, min_effective_share=0).fit(Xs, ys, Xt)
+
+
+def test_a_discriminator_that_is_sure():
+    Xs, ys, Xt = apart(distance=30.0)
+    sure = skdtl.DiscriminatorWeighting(discriminator=DecisionTreeClassifier(), alpha=0.0)
+    model = sure.fit(Xs, ys, Xt)
+    assert min(left_by_hand(model.source_weights_, ys)) >= 0.8 - 1e-6
 
 
 @pytest.mark.parametrize("cls", WEIGHTERS)
