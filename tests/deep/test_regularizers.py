@@ -395,3 +395,19 @@ def test_terms_see_all_labelled_rows_once_before_the_first_step():
     model = DeepTransferClassifier([Spy()], **SMALL)
     model.partial_fit(Xs, ys, Xt).partial_fit(Xs, ys, Xt)
     assert len(seen) == 2  # not in the second piece
+
+
+def test_the_relation_is_found_without_dropout_and_leaves_the_network_in_training():
+    torch.manual_seed(0)
+    layers = [nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Dropout(0.5))]
+    network = Network(layers, THREE_CLASSES, torch.zeros(2, 4)).double()
+    network.learnt_head = True
+    X, y = rows()
+    term = CoTuning().double()
+    term.attach(network)
+    term.begin(network, [Side(X, y, y)])
+    assert network.training and (layers[0][1].running_mean == 0).all()
+    network.eval()
+    with torch.no_grad():
+        logits = network.head(network.features(X)[-1])
+    torch.testing.assert_close(term.relation, class_relation(logits, y, 3, 1.0))
