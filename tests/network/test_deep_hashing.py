@@ -9,6 +9,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 
 from skdtl import DeepHashing, DeepTransferClassifier, RetrievalScorer
 from skdtl.deep.alignments.multi_kernel_mmd import MULTIPLIERS
@@ -150,6 +151,24 @@ def test_balanced_pairs_count_as_much_as_others():
         DeepHashing(similar_weight=w, **SMALL).fit(Xs, ys, Xt) for w in ("balanced", 2.0)
     )
     assert by_name.history_[:, "task_loss"] == by_number.history_[:, "task_loss"]
+
+
+class Counts(Callback):
+    """Count the labelled rows of each class in every batch, for all copies together."""
+
+    seen: list[list[int]] = []
+
+    def on_batch_begin(self, net, batch=None, training=None, **kwargs):
+        self.seen.append(batch.labelled.y.bincount(minlength=3).tolist())
+
+
+def test_batches_have_as_many_source_rows_of_each_class():
+    Xs, ys, Xt, _ = three_classes(0)
+    rows = np.concatenate([np.flatnonzero(ys == 0)[:5], np.flatnonzero(ys > 0)])
+    Counts.seen.clear()
+    DeepHashing(callbacks=[Counts()], **SMALL).fit(Xs[rows], ys[rows], Xt)
+    assert Counts.seen and all(len(set(counts)) == 1 for counts in Counts.seen)
+    Counts.seen.clear()
 
 
 # -- codes, anchors and predictions ----------------------------------------------------------------
