@@ -103,6 +103,7 @@ from .network import (
     FeatureTransferRegressor as FeatureTransferRegressor,
     FineTuning as FineTuning,
     FineTuningRegressor as FineTuningRegressor,
+    NovelClassDiscovery as NovelClassDiscovery,
     layer_transferability as layer_transferability,
 )
 

@@ -22,6 +22,7 @@ FAST = {
     "n_steps": 4,
     "n_rounds": 3,
     "n_generator_steps": 1,
+    "n_novel_classes": 0,
     "batch_size": 16,
     "hidden_layer_sizes": (8, 4),
     "estimators": [("pooled", Pooled()), ("TCA", TCA())],

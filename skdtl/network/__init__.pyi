@@ -5,4 +5,5 @@ from .feature_transfer import (
 )
 from .fine_tuning import FineTuning as FineTuning, FineTuningRegressor as FineTuningRegressor
 from .layer_transferability import layer_transferability as layer_transferability
+from .novel_class_discovery import NovelClassDiscovery as NovelClassDiscovery
 from .rtn import RTN as RTN

@@ -305,7 +305,10 @@ def with_another(monkeypatch):
 @pytest.mark.parametrize("draw", ["network", "source", "target"])
 @every
 def test_weights_and_the_order_of_rows_hang_on_their_seeds(estimator, draw, usual, with_another):
-    assert not same(usual(estimator), with_another(draw, estimator))
+    # Of a target that is clustered, what is drawn are the beginnings of new clusters.
+    params = {"n_novel_classes": 5, "n_init": 1}
+    params = params if params.keys() <= estimator.get_params().keys() else {}
+    assert not same(usual(estimator, **params), with_another(draw, estimator, **params))
 
 
 @every
@@ -423,6 +426,9 @@ def learning(estimator):
 def test_a_warm_start_goes_on_from_all_that_was_learnt(estimator, stages):
     fitted = fit(estimator, warm_start=True, callbacks=[Watch()], **learning(estimator))
     network, terms = state(fitted.net_.module_), state(fitted.net_.alignments_)
+    if type(estimator).__name__ == "NovelClassDiscovery":  # its last layer is of no training
+        own = fitted.net_.module_.source_weights().items()
+        network = {name: value for name, value in own if not name.startswith("source_head.")}
     stages.clear()
     still = [name for name in ("lr", "target_lr") if name in fitted.get_params()]
     fitted.set_params(**dict.fromkeys(still, 1e-30))  # the stages before don't move it

@@ -71,6 +71,7 @@ OTHER: dict[str, tuple] = {
     "map": ("randomized",),
     "margin": (2.0,),
     "max_epochs": (4,),
+    "max_novel_classes": (1,),
     "mixed_precision": (True,),
     "module": (backbone,),
     "momentum": (0.5,),
@@ -81,6 +82,8 @@ OTHER: dict[str, tuple] = {
     "n_discriminator": (2,),
     "n_frozen_layers": (1,),
     "n_generator_steps": (2,),
+    "n_init": (1,),
+    "n_novel_classes": (2,),
     "nu": (0.5,),
     "optimizer": ("sgd", "adam"),
     "output_bandwidth": (0.3,),
@@ -88,6 +91,7 @@ OTHER: dict[str, tuple] = {
     "quantization_weight": (0.3,),
     "random_state": (1,),
     "reg_e": (0.5,),
+    "shrinkage": (0.7,),
     "similar_weight": (3.0,),
     "similarity": ("dot", "cosine"),
     "target_lr": (0.01,),
@@ -104,9 +108,11 @@ OTHER: dict[str, tuple] = {
 WITH: dict[str, dict] = {
     "batch_norm_statistics": {"module": normalised},
     "kernel_weights": {"update_every": 2},  # the optimal weights are the uniform ones at first
+    "max_novel_classes": {"n_novel_classes": "auto"},
     "momentum": {"optimizer": "sgd"},
     "layer_lr_decay": {"hidden_layer_sizes": (9, 9)},
     "n_components": {"map": "randomized"},
+    "n_init": {"n_novel_classes": 5},
     "transform_layer": {"hidden_layer_sizes": (9, 9)},
     "weight": {"n_values": 3},  # of few features the smallest singular value may be zero anyway
 }
