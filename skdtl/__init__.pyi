@@ -104,6 +104,7 @@ from .network import (
     FineTuning as FineTuning,
     FineTuningRegressor as FineTuningRegressor,
     NovelClassDiscovery as NovelClassDiscovery,
+    SharedHiddenNetwork as SharedHiddenNetwork,
     layer_transferability as layer_transferability,
 )
 

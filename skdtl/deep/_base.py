@@ -352,7 +352,7 @@ class DeepTransferEstimator(
         """Return the network that predicts and maps rows."""
         return self.net_.module_
 
-    def _output(self, X, domain: str = "target") -> np.ndarray:
+    def _output(self, X, domain: str | int = "target") -> np.ndarray:
         """Return the head's output for validated rows of a domain."""
         return infer(self._inference_network(), X, self._dtype, _last_output, domain)
 

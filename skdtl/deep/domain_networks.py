@@ -21,7 +21,7 @@ class NetworkOfManyHeads(Network):
 
     Rows of other domains, and the target's, go to the network's own head. The output has as many
     columns as the widest head; what a row's head lacks is filled with its `padding`. The loss of
-    the task is the sum of the heads' losses, each over the labelled rows that it is for.
+    the task is the mean over all labelled rows, each by its own head.
 
     Parameters
     ----------
@@ -72,12 +72,14 @@ class NetworkOfManyHeads(Network):
         return output
 
     def loss(self, output: Tensor, y: Tensor, domains: Tensor) -> Tensor:
-        """Return the sum of the heads' losses, of those that have labelled rows."""
-        loss = output.new_zeros(())
+        """Return the mean loss over the rows that have a label, each by its own head."""
+        labelled = ~y.isnan() if y.is_floating_point() else y >= 0
+        loss, n = output.new_zeros(()), int(labelled.sum())
         for head, rows in self._rows(domains):
-            known = rows & (~y.isnan() if y.is_floating_point() else y >= 0)
+            known = rows & labelled
             if known.any():
-                loss = loss + head.loss(output[known, : head.out_features], y[known])
+                share = int(known.sum()) / n
+                loss = loss + share * head.loss(output[known, : head.out_features], y[known])
         return loss
 
     def _each_head(self) -> list[Head]:

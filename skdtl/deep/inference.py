@@ -50,7 +50,11 @@ def best_dtype(network: Network, n_features: int) -> torch.dtype:
 
 
 def infer(
-    network: Network, X: np.ndarray, dtype: torch.dtype, wanted: Wanted, domain: str = "target"
+    network: Network,
+    X: np.ndarray,
+    dtype: torch.dtype,
+    wanted: Wanted,
+    domain: str | int = "target",
 ) -> np.ndarray:
     """Return what the network makes of rows, in evaluation mode.
 
@@ -64,8 +68,8 @@ def infer(
         The precision in which to compute.
     wanted : callable
         Picks the result from a batch's hidden layers and output.
-    domain : {"target", "source"}, default="target"
-        Of which the rows are; of several sources, of the first.
+    domain : {"target", "source"} or int, default="target"
+        Of which the rows are: of several sources the first, or the one with an id.
 
     Returns
     -------
@@ -76,10 +80,11 @@ def infer(
     elif _in_training(network):
         network = copy.deepcopy(network).eval()
     result = None
+    id_ = {"target": None, "source": 1}[domain] if isinstance(domain, str) else domain
     with torch.no_grad():
         for rows, x in _batches(network, X, dtype):
-            ids = torch.ones(len(x), dtype=torch.int64, device=x.device)
-            activations = network.activations(x, None if domain == "target" else ids)
+            ids = None if id_ is None else torch.full((len(x),), id_, device=x.device)
+            activations = network.activations(x, ids)
             found = wanted(*activations).cpu().numpy()
             if len(x) == len(X):
                 return found

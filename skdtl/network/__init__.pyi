@@ -7,3 +7,4 @@ from .fine_tuning import FineTuning as FineTuning, FineTuningRegressor as FineTu
 from .layer_transferability import layer_transferability as layer_transferability
 from .novel_class_discovery import NovelClassDiscovery as NovelClassDiscovery
 from .rtn import RTN as RTN
+from .shared_hidden_network import SharedHiddenNetwork as SharedHiddenNetwork

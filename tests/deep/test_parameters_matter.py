@@ -123,6 +123,8 @@ ELSEWHERE = {
     "callbacks": "tests/deep/test_every_method.py hands some to all of them",
     "device": "there is but one everywhere; tests/deep/test_engine.py asks for others",
     "min_steps": "it matters where max_epochs is 'auto', tests/deep/test_budget.py",
+    "n_rows_to_tune": "it matters in fit_target, tests/network/test_shared_hidden_network.py",
+    "target_lr_factor": "it matters in fit_target, tests/network/test_shared_hidden_network.py",
     "verbose": "it prints, tests/deep/test_engine.py",
     "warm_start": "it matters from the second fit on, tests/deep/test_every_method.py",
 }

@@ -273,11 +273,11 @@ def test_two_sources_with_other_classes_share_their_layers():
         torch.testing.assert_close(output[:5, :2], network.head(features[-1][:5]))
         torch.testing.assert_close(output[5:], network.heads["2"](features[-1][5:]))
         assert (output[:5].softmax(1)[:, 2] == 0).all() and output.isfinite().all()
-        # The loss is the sum of the tasks' mean losses.
+        # The loss is the mean over the labelled rows of both tasks.
         labels = torch.tensor([*y1[:5], *y2[:5]])
         labels[0] = -1
         expected = sum(
-            nn.functional.cross_entropy(z, t)
+            len(t) / 9 * nn.functional.cross_entropy(z, t)
             for z, t in ((output[1:5, :2], labels[1:5]), (output[5:], labels[5:]))
         )
         torch.testing.assert_close(network.loss(output, labels, ids), expected)
