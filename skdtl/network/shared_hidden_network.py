@@ -57,8 +57,8 @@ class SharedHiddenNetwork(ManyHeadsClassifier):
     they are many (nine hours of speech, there). Here many are `n_rows_to_tune` labelled rows of
     each class; the hidden layers then learn at a smaller rate, since they have learnt before. On
     digits (``benchmarks/results/shared_hidden_network.md``) the output layer alone did as well with
-    one label a class, and worse from five on: hence the default. The paper's networks are pre-
-    trained without labels, layer by layer; here they are not.
+    one label a class, and worse from five on: hence the default. The paper's networks are
+    pre-trained without labels, layer by layer; here they are not.
 
     References
     ----------
