@@ -36,4 +36,4 @@ def published_coral(svm) -> Method:
         machine = clone(svm).fit(Z @ draw.Xs.T, draw.ys)
         return make_pipeline(FunctionTransformer(lambda X: X @ Z.T), machine)
 
-    return Method(skdtl.CORAL(estimator="passthrough"), fit)
+    return Method(skdtl.CORAL(estimator="passthrough", allowance=0), fit)

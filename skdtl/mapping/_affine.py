@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse
 
-__all__ = ["affine", "centred_product", "row_mean"]
+from .._constraints import Real
+from .._parameters import parameter
+
+__all__ = ["ALLOWANCE", "affine", "centred_product", "moved_moments", "row_mean"]
+
+# How far chance may move moments, in the methods that match them.
+ALLOWANCE: Any = parameter(
+    default=4.0,
+    legal=Real(0),
+    text="""
+    The squared distance of the means, and that of the covariance matrices, counts by what it
+    exceeds this times that of two random samples from the same rows: so far chance may have moved
+    them. With 0 all of it counts, as in the paper.
+    """,
+    last=True,
+)
 
 
 def row_mean(X) -> np.ndarray:
@@ -25,6 +42,40 @@ def centred_product(X, mean, W, offset=None):
     else:
         product = X @ W
     return product if offset is None else product + offset.astype(X.dtype, copy=False)
+
+
+def moved_moments(Xs, Xt, means, covariances, allowance: float):
+    """Return the target's mean and covariance matrix as far as they have moved from the source's.
+
+    The squared distance of two samples' means is, by chance alone, the sum of tr C / n over both,
+    that of their covariance matrices the sum of (E ‖x‖⁴ - ‖C‖²) / n.
+
+    Parameters
+    ----------
+    Xs, Xt : ndarray of shape (n_i, d)
+        Rows about their domain's mean.
+    means : pair of ndarray of shape (n_features,)
+    covariances : pair of ndarray of shape (d, d)
+    allowance : float
+        How many times the squared distance that chance makes does not count.
+
+    Returns
+    -------
+    mean : ndarray of shape (n_features,)
+    covariance : ndarray of shape (d, d)
+        On the way from the source's to the target's.
+    """
+    chances = np.zeros(2)
+    for X, C in zip((Xs, Xt), covariances):
+        squares = np.einsum("ij,ij->i", X, X)
+        chances += squares.mean() / len(X), max(np.mean(squares**2) - np.sum(C**2), 0) / len(X)
+    moments = []
+    for (of_source, of_target), chance in zip((means, covariances), allowance * chances):
+        change = of_target - of_source
+        distance = np.sum(change**2)
+        left_out = min(1.0, chance / distance) if distance > 0 else 0.0
+        moments.append(of_target - left_out * change)
+    return tuple(moments)
 
 
 def affine(X, mean, A, new_mean, basis=None, keep_outside=True):

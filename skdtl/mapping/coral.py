@@ -13,7 +13,7 @@ from .._mappers import ESTIMATOR, InvertibleMapper, SourceMover
 from .._parameters import parameter
 from .._typing import Estimator
 from ..base import Domain
-from ._affine import affine, row_mean
+from ._affine import ALLOWANCE, affine, moved_moments, row_mean
 
 __all__ = ["CORAL", "coral_map", "coral_matrix"]
 
@@ -65,6 +65,14 @@ class CORAL(SourceMover, InvertibleMapper):
     for covariances of any rank: U_s D_s^{+1/2} U_sᵀ U_t D_t^{1/2} U_tᵀ with D_s^+ the
     pseudo-inverse and of the target's eigenvectors as many as the smaller of the two ranks.
 
+    *Chance.* Two random samples of the same rows have other means and covariances, too, the more so
+    the fewer rows there are. So each of the two is matched as far as its squared distance exceeds
+    `allowance` times that of chance: tr C / n, summed over both domains, for means, and
+    (E ‖x - m‖⁴ - ‖C‖²) / n for covariances. ``allowance=0`` is the paper's setting. With logistic
+    or ridge regression the gain is .9 points on the half of this project's tasks by which this was
+    chosen, where 12 of 66 lose more than one, and 2.6 on the other, where 9 of 68 do; the paper's
+    setting has none (26) and 1.2 (22). Without a shift nothing is lost, there up to 1.9 points.
+
     *Small samples.* Where there are fewer rows than features, `lam` decides what happens to
     directions without variance in the source: they are multiplied by up to
     sqrt((v + lam) / lam), with v the target's variance there. Raise `lam` rather than lower it.
@@ -106,7 +114,7 @@ class CORAL(SourceMover, InvertibleMapper):
     >>> Xt = Xt @ [[1, 2], [2, 5]] + [2, 5]
     >>> SourceOnly().fit(Xs, ys, Xt).score(Xt, yt) < 0.7
     True
-    >>> coral = CORAL(lam=0.0).fit(Xs, ys, Xt)
+    >>> coral = CORAL(lam=0.0, allowance=0).fit(Xs, ys, Xt)
     >>> coral.score(Xt, yt) > 0.95
     True
     >>> np.allclose(np.cov(coral.transform(Xs, domain="source").T), np.cov(Xt.T))
@@ -134,6 +142,7 @@ class CORAL(SourceMover, InvertibleMapper):
         """,
     )
     estimator: Estimator = parameter(default=None, legal=ESTIMATOR)
+    allowance: float = ALLOWANCE
 
     _takes_sparse: ClassVar[bool] = False
 
@@ -148,12 +157,11 @@ class CORAL(SourceMover, InvertibleMapper):
                     f"All rows of {name} are the same (n_samples={len(domain)}): with lam=0 their "
                     "covariance can't be matched."
                 )
-        self.basis_, self.recoloring_, self.inverse_recoloring_ = coral_map(
-            source.X, target.X, self.lam
+        means, self.basis_, self.recoloring_, self.inverse_recoloring_ = _aligned(
+            source.X, target.X, self.lam, self.allowance
         )
         self.source_mean_, self.target_mean_ = (
-            row_mean(domain.X) if self.match_means else np.zeros(self.n_features_in_)
-            for domain in (source, target)
+            means if self.match_means else np.zeros((2, self.n_features_in_))
         )
 
     def _move(self, X):
@@ -189,6 +197,11 @@ def coral_map(Xs, Xt, lam=1.0):
     A, inverse : ndarray of shape (q, q)
         The matrix and its inverse (for ``lam=0`` the same formula with the domains swapped).
     """
+    return _aligned(Xs, Xt, lam, 0.0)[1:]
+
+
+def _aligned(Xs, Xt, lam, allowance):
+    """Return the means to be matched, and what `coral_map` does, of moments that have moved."""
     means = row_mean(Xs), row_mean(Xt)
     # The variance that the error of a mean looks like.
     errors = [(rounding(len(X)) * np.linalg.norm(m)) ** 2 for X, m in zip((Xs, Xt), means)]
@@ -198,7 +211,9 @@ def coral_map(Xs, Xt, lam=1.0):
         basis = scipy.linalg.qr(np.concatenate([Xs, Xt]).T, mode="economic")[0]
         Xs, Xt = Xs @ basis, Xt @ basis
     Cs, Ct = (X.T @ X / (len(X) - 1) for X in (Xs, Xt))
-    return basis, coral_matrix(Cs, Ct, lam, errors), coral_matrix(Ct, Cs, lam, errors[::-1])
+    target_mean, Ct = moved_moments(Xs, Xt, means, (Cs, Ct), allowance)
+    means = means[0], target_mean
+    return means, basis, coral_matrix(Cs, Ct, lam, errors), coral_matrix(Ct, Cs, lam, errors[::-1])
 
 
 def coral_matrix(Cs, Ct, lam=1.0, errors=(0.0, 0.0)):

