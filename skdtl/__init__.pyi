@@ -36,6 +36,7 @@ from .ensemble import (
 )
 from .inspection import (
     DomainShiftDisplay as DomainShiftDisplay,
+    FilterDisplay as FilterDisplay,
     InstanceWeightsDisplay as InstanceWeightsDisplay,
     LayerTransferabilityDisplay as LayerTransferabilityDisplay,
     TrainingHistoryDisplay as TrainingHistoryDisplay,
@@ -97,6 +98,7 @@ from .model_selection import (
     TargetShuffleSplit as TargetShuffleSplit,
 )
 from .network import (
+    MSCSC as MSCSC,
     RTN as RTN,
     DeepHashing as DeepHashing,
     FeatureTransfer as FeatureTransfer,

@@ -129,8 +129,7 @@ class InvertibleMapper(Mapper):
         -------
         X_original : ndarray of shape (n_samples, n_features)
         """
-        if domain not in ("source", "target"):
-            raise ValueError(f"domain must be 'source' or 'target'; got {domain!r}.")
+        self._check_domain(domain)
         check_is_fitted(self)
         Z = check_array(X, dtype=[np.float64, np.float32], estimator=self, input_name="X")
         if Z.shape[1] != self._n_features_out:

@@ -498,9 +498,13 @@ class DomainTransformerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         X_new : ndarray of shape (n_samples, n_features_out)
         """
+        self._check_domain(domain)
+        return self._map(self._check_X(X), domain)
+
+    @staticmethod
+    def _check_domain(domain: str) -> None:
         if domain not in ("source", "target"):
             raise ValueError(f"domain must be 'source' or 'target'; got {domain!r}.")
-        return self._map(self._check_X(X), domain)
 
     def fit_transform(
         self,

@@ -21,6 +21,7 @@ FAST = {
     "n_estimators": 5,
     "n_steps": 4,
     "n_rounds": 3,
+    "n_filters": 4,
     "n_generator_steps": 1,
     "n_novel_classes": 0,
     "batch_size": 16,

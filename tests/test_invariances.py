@@ -28,8 +28,8 @@ CLASSICAL = [e for e in instances() if not is_deep(e)]
 ENSEMBLES = ("TransferEnsemble", "TransferEnsembleRegressor")
 # A penalty of theirs has the unit of the columns.
 HAVE_UNITS = ("CORAL",)
-# Their kernel is not centred.
-HAVE_ORIGINS = ("BDA", "JDA", "JGSA", "SSTCA", "TCA", "TJM", *ENSEMBLES)
+# Their kernel is not centred, or another image is another image.
+HAVE_ORIGINS = ("BDA", "JDA", "JGSA", "MSCSC", "SSTCA", "TCA", "TJM", *ENSEMBLES)
 # Their random_state draws target rows, by their numbers.
 DRAW_TARGET_ROWS = (
     "KLIEP",

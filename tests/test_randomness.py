@@ -71,6 +71,8 @@ def draws(estimator) -> dict[str, dict]:
             "discriminator": {"discriminator": forest},
             "discriminator in a pipeline": {"discriminator": in_pipeline(forest)},
         }
+    if name == "MSCSC":
+        return {"first filters": {}, "images to learn from": {"max_samples": 30}}
     if "estimators" in legal:
         learner = random_tree(estimator)
         return {

@@ -1,4 +1,5 @@
 from .domain_shift import DomainShiftDisplay as DomainShiftDisplay
+from .filters import FilterDisplay as FilterDisplay
 from .instance_weights import InstanceWeightsDisplay as InstanceWeightsDisplay
 from .layer_transferability import LayerTransferabilityDisplay as LayerTransferabilityDisplay
 from .training_history import TrainingHistoryDisplay as TrainingHistoryDisplay
