@@ -63,8 +63,9 @@ class DeepHashing(HashingClassifierBase):
     rows alone, as in the paper: where target rows, too, were drawn to the nearest signs before they
     were aligned, digits fell to chance.
 
-    Without a target the codes are those of the source alone. A class of which a training by
-    ``partial_fit`` has seen no row is never predicted.
+    A fit takes about one and a half times as long as one of :class:`~skdtl.DAN`. Without a target
+    the codes are those of the source alone. A class of which a training by ``partial_fit`` has seen
+    no row is never predicted.
 
     References
     ----------
