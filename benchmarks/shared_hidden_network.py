@@ -38,7 +38,8 @@ The relative change of the error against "alone":
 * The output layer alone, the paper's choice for little data, gains with one label only, and with 20
   has 60 % more errors than the target alone: one hidden layer that has learnt to tell five
   digits from each other is not all that ten others need. Training all layers, at a tenth of
-  the learning rate, was better at each number. The default of `n_rows_to_tune`, 5, was chosen by this page.
+  the learning rate, was better at each number. The default of `n_rows_to_tune`, 5, was chosen by
+  this page.
 """
 
 from __future__ import annotations
