@@ -23,7 +23,8 @@ class RTN(DeepTransferClassifierBase):
     two small layers: the source's labels teach f_S, and need not hold for f_T to the letter. What
     shapes f_T for the target is that its features, fused with its predictions, be distributed alike
     in both domains (MMD), and that its predictions of target rows be decided (entropy). Use it
-    where the domains look different and the classes may also lie otherwise. Don't where the
+    where features have moved and the classes lie apart; on our data these two gain, and the
+    residual adds next to nothing (``benchmarks/results/rtn.md``). Don't where the
     network is hardly better than chance on the target, for the entropy makes wrong predictions
     firm, or where the classes' frequencies differ much between the domains, for the MMD makes
     unequal mixtures equal. Standardise the columns first (StandardScaler in a Pipeline).
@@ -58,8 +59,6 @@ class RTN(DeepTransferClassifierBase):
     pulls at then. Rows of the target that have a label teach f_T, and no entropy is asked of them.
     Without a target the source is taken for it: its rows teach f_T, and the network is the plain
     one. There is no such method for numbers, which have no entropy.
-
-    What to expect: ``benchmarks/results/rtn.md`` takes the method apart on digits and photographs.
 
     References
     ----------
