@@ -115,6 +115,18 @@ def test_the_gap_bounds_what_is_missing_to_the_smallest_loss():
     assert gaps.max() <= 1e-3
 
 
+def test_maps_that_are_better_are_kept():
+    filters, _ = make_bank([(3, 3), (5, 5)])
+    images = np.random.default_rng(2).normal(size=(4, 7, 7))
+    model = codes.Convolution((7, 7), filters.shape[1:])
+    coding = codes.Coding(images, model, len(filters))
+    best, _ = codes.encoded(images, filters, 0.3, tol=1e-6)
+    coding.maps[:2] = best[:2]  # its own search is at its beginning
+    coding.improve(model.spectra(filters), 0.3, 3)
+    assert_array_equal(coding.maps[:2], best[:2])
+    assert coding.maps[2:].any((1, 2, 3)).all()
+
+
 def test_images_that_are_done_leave_and_the_others_stay_who_they_are():
     filters, _ = make_bank([(3, 3)])
     images = (
