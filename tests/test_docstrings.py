@@ -142,6 +142,7 @@ def words(cls, section: str = "Parameters") -> dict[str, tuple[str, str]]:
 VOCABULARIES = {
     TrainingParameters: {
         "max_epochs": {"FineTuning", "FineTuningRegressor"},  # of the target alone
+        "transform_layer": {"DeepHashing"},  # the codes, unless another is named
         "batch_size": {"DeepHashing", "FineTuning", "FineTuningRegressor"},
     },
     KernelMapper: {
