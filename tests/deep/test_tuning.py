@@ -294,6 +294,14 @@ def test_weights_come_from_files(tmp_path, suffix):
         load_pretrained(wide, path)
 
 
+class WritesAFile:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
 def test_files_that_are_none(tmp_path):
     module = named_module()
     with pytest.raises(FileNotFoundError):
@@ -305,6 +313,10 @@ def test_files_that_are_none(tmp_path):
     torch.save(module, tmp_path / "pickled.pt")  # a whole module, which only code could read
     with pytest.raises(ValueError, match="is damaged, or no file"):
         load_pretrained(module, tmp_path / "pickled.pt")
+    torch.save({"first.weight": WritesAFile(str(tmp_path / "written"))}, tmp_path / "code.pt")
+    with pytest.raises(ValueError, match="is damaged, or no file"):
+        load_pretrained(module, tmp_path / "code.pt")
+    assert not (tmp_path / "written").exists()  # no code was run
     torch.save({"first.weight": [1.0]}, tmp_path / "lists.pt")
     with pytest.raises(ValueError, match="its values are no tensors"):
         load_pretrained(module, tmp_path / "lists.pt")
