@@ -591,7 +591,7 @@ def test_transformers_in_the_middle_of_a_pipeline(estimator):
     if not hasattr(estimator, "transform") or not is_classifier(estimator):
         pytest.skip("a classifier that transforms is needed")
     if is_deep(estimator):  # the fast setting's network has learned next to nothing
-        estimator = clone(estimator).set_params(max_epochs=10)
+        estimator = clone(estimator).set_params(max_epochs=30)
     Xs, ys, Xt, yt = make_data(estimator)
     with sklearn.config_context(enable_metadata_routing=True):
         pipeline = make_pipeline(

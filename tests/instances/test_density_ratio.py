@@ -230,16 +230,18 @@ def test_the_estimator_is_its_function_and_a_weighted_fit(cls):
     np.testing.assert_allclose(model.density_ratio(Xs), ratio)
     plain = LogisticRegression().fit(Xs, ys, sample_weight=model.source_weights_)
     np.testing.assert_allclose(model.estimator_.coef_, plain.coef_)
-    # Labelled target rows take part with weight 1, and the ratio is that of all target rows.
+    # Labelled target rows take part with one weight, and the ratio is that of all target rows.
     some = np.where(np.arange(150) < 60, yt, -1)
-    labelled = cls(random_state=0, min_effective_share=0).fit(Xs, ys, Xt, some)
-    np.testing.assert_array_equal(labelled.source_weights_, model.source_weights_)
-    plain = LogisticRegression().fit(
-        np.concatenate([Xs, Xt[:60]]),
-        np.concatenate([ys, yt[:60]]),
-        sample_weight=np.concatenate([model.source_weights_, np.ones(60)]),
-    )
-    np.testing.assert_allclose(labelled.estimator_.coef_, plain.coef_)
+    for balance, factors in (("rows", [1, 1]), ("domains", [210 / 2 / 150, 210 / 2 / 60])):
+        labelled = cls(random_state=0, min_effective_share=0, balance=balance)
+        labelled.fit(Xs, ys, Xt, some)
+        np.testing.assert_array_equal(labelled.source_weights_, model.source_weights_)
+        plain = LogisticRegression().fit(
+            np.concatenate([Xs, Xt[:60]]),
+            np.concatenate([ys, yt[:60]]),
+            sample_weight=np.concatenate([factors[0] * model.source_weights_, [factors[1]] * 60]),
+        )
+        np.testing.assert_allclose(labelled.estimator_.coef_, plain.coef_)
 
 
 @every_class
