@@ -551,7 +551,7 @@ class TransferEnsemble(ClassifierMixin, ClassPredictions, _Ensemble):
 
     *Gains.* Without target labels 6.1 points over the first learner on the source alone, in the
     mean over 402 draws of 134 shifted tasks, of which 3.5 are adaptation's and the rest the vote of
-    unlike learners; a loss of more than a point in 15 % of the draws, at most 24 points. With 20
+    unlike learners; a loss of more than a point in 15 % of the draws, at most 25 points. With 20
     labels 3.8 points over the first learner on the labelled rows of both domains.
 
     *Cost.* Prediction costs what the candidates cost. CORAL has no vote beyond 2000 columns, JDA

@@ -211,7 +211,7 @@ class MSCSC(Mapper):
         default="max",
         legal=(OneOf(*POOLING), None),
         text="""
-        What ``transform`` keeps of |z| in each cell of the pyramid. None: the maps themselves, with
+        What ``transform`` keeps of ``|z|`` in each cell of the pyramid. None: the maps themselves, with
         their signs, as a row.
         """,
     )

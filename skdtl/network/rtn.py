@@ -50,9 +50,9 @@ class RTN(DeepTransferClassifierBase):
     too. The bandwidth is the median of each batch, theirs the mean; they look at each second
     product alone, the largest of four. They fine-tune a convolutional network; here the network is
     trained from the start, by their optimiser, SGD with momentum and a falling rate. It matters:
-    the residual begins at a saddle, which SGD leaves slowly, so that |Δf| stays small beside |f_T|,
-    as in the paper. Adam leaves it at once; on six tables |Δf| was 0.7 to 3 times |f_T|, by SGD
-    0.01 to 0.33 times, with accuracies alike. The fused features' many columns are never made: a
+    the residual begins at a saddle, which SGD leaves slowly, so that Δf stays small beside f_T,
+    as in the paper. Adam leaves it at once; on six tables Δf was 0.7 to 3 times as large as f_T,
+    by SGD 0.01 to 0.33 times, with accuracies alike. The fused features' many columns are never made: a
     step's cost grows with the square of the batch, not with the number of classes.
 
     λ = 0 is no network on the source alone: that is f_S, of which f_T is a part that nothing
