@@ -211,8 +211,8 @@ class MSCSC(Mapper):
         default="max",
         legal=(OneOf(*POOLING), None),
         text="""
-        What ``transform`` keeps of ``|z|`` in each cell of the pyramid. None: the maps themselves, with
-        their signs, as a row.
+        What ``transform`` keeps of ``|z|`` in each cell of the pyramid. None: the maps themselves,
+        with their signs, as a row.
         """,
     )
     pyramid: Sequence[int] = parameter(

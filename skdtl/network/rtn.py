@@ -52,8 +52,8 @@ class RTN(DeepTransferClassifierBase):
     trained from the start, by their optimiser, SGD with momentum and a falling rate. It matters:
     the residual begins at a saddle, which SGD leaves slowly, so that Δf stays small beside f_T,
     as in the paper. Adam leaves it at once; on six tables Δf was 0.7 to 3 times as large as f_T,
-    by SGD 0.01 to 0.33 times, with accuracies alike. The fused features' many columns are never made: a
-    step's cost grows with the square of the batch, not with the number of classes.
+    by SGD 0.01 to 0.33 times, with accuracies alike. The fused features' many columns are never
+    made: a step's cost grows with the square of the batch, not with the number of classes.
 
     λ = 0 is no network on the source alone: that is f_S, of which f_T is a part that nothing
     pulls at then. Rows of the target that have a label teach f_T, and no entropy is asked of them.
