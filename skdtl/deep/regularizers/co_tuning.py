@@ -74,7 +74,7 @@ class CoTuning(Term):
     >>> import torch
     >>> from skdtl.deep.regularizers.co_tuning import class_relation
     >>> logits = torch.tensor([[0.0, 0.0], [30.0, 0.0], [0.0, 30.0]])
-    >>> class_relation(logits, torch.tensor([0, 0, 1]), 2, temperature=1.0)
+    >>> class_relation(logits, torch.tensor([0, 0, 1]), 2, temperature=1.0).round(decimals=4)
     tensor([[0.7500, 0.2500],
             [0.0000, 1.0000]])
     """

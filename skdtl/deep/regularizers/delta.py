@@ -76,7 +76,7 @@ class DELTA(Term):
     >>> import torch
     >>> from skdtl.deep.regularizers.delta import channel_weights
     >>> channel_weights(torch.tensor([0.5, 0.5, 6.0]), torch.tensor(0.5), temperature=5.0)
-    tensor([0.2501, 0.2501, 0.4998])
+    tensor([0.1998, 0.1998, 0.6003])
     """
 
     name = "feature_distance"
