@@ -392,6 +392,7 @@ def test_terms_see_all_labelled_rows_once_before_the_first_step():
     assert len(seen) == 1 and sum(n for n, *_ in seen[0]) == len(known)
     assert [y for _, ys, _ in seen[0] for y in ys] == known.tolist()  # in their own order
     assert {d for *_, ds in seen[0] for d in ds} == {-1}
+    assert all(n == len(ys) == len(ds) for n, ys, ds in seen[0])
     model = DeepTransferClassifier([Spy()], **SMALL)
     model.partial_fit(Xs, ys, Xt).partial_fit(Xs, ys, Xt)
     assert len(seen) == 2  # not in the second piece
