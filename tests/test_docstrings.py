@@ -138,12 +138,17 @@ def words(cls, section: str = "Parameters") -> dict[str, tuple[str, str]]:
     return {e.name: (e.type.split(", default")[0], " ".join(e.desc)) for e in entries}
 
 
+# Who learns labelled target rows alone: of them his epochs and batches are.
+OF_TARGET = {
+    f"{name}{ending}" for name in ("FeatureTransfer", "FineTuning") for ending in ("", "Regressor")
+}
+
 # Vocabularies, and who says something of his own about one of their parameters.
 VOCABULARIES = {
     TrainingParameters: {
-        "max_epochs": {"FineTuning", "FineTuningRegressor"},  # of the target alone
+        "max_epochs": OF_TARGET,
         "transform_layer": {"DeepHashing"},  # the codes, unless another is named
-        "batch_size": {"DeepHashing", "FineTuning", "FineTuningRegressor"},
+        "batch_size": {"DeepHashing", *OF_TARGET},
     },
     KernelMapper: {
         "n_components": {"JGSA", "SSTCA"},  # another number of directions

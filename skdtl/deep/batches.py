@@ -131,7 +131,7 @@ class _Rows:
         self.device = device
         self.seed = seed
         self.generator = torch.Generator().manual_seed(seed)
-        self.n_rows = len(X)
+        self.n_rows, self.batch_size = len(X), batch_size
         self.passes: _Shuffled | _Balanced
         self.passes = _Balanced(y, batch_size) if balanced else _Shuffled(len(X), batch_size)
         self.slices = [slice(a, b) for a, b in pairwise(self.passes.edges)]
@@ -158,8 +158,9 @@ class _Rows:
         return Side(x, None if self.y is None else self.shuffled_y[rows], self.shuffled_ids[rows])
 
     def in_order(self) -> Iterator[Side]:
-        """Yield the rows once, in their own order."""
-        for rows in self.slices:
+        """Yield the rows once, in their own order, whatever comes in a pass."""
+        for start in range(0, self.n_rows, self.batch_size):
+            rows = slice(start, start + self.batch_size)
             x = torch.as_tensor(_writable(self.X[rows])) if self.mapped else self.X[rows]
             y = None if self.y is None else self.y[rows]
             yield Side(x.to(self.device), y, self.ids[rows])

@@ -6,17 +6,21 @@ the one that goes on with the target's labels.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..base import Domain
+from .._parameters import parameter
+from ..base import Domain, TransferTags
 from ._base import DeepTransferEstimator
+from ._parameters import PRETRAIN_EPOCHS
 from .domain_networks import NetworkOfTwoTasks
 from .net import DeepNet
 from .network import Network
 
-__all__ = ["PretrainedEstimator", "TwoTaskEstimator"]
+__all__ = ["PretrainedEstimator", "TargetTaskEstimator", "TwoTaskEstimator"]
 
 
 class PretrainedEstimator(DeepTransferEstimator):
@@ -87,6 +91,36 @@ class PretrainedEstimator(DeepTransferEstimator):
         last = None if self._last_net is None else self._last_net.module_
         if isinstance(last, type(network)) and bool(last.source_head) == bool(network.source_head):
             self._continue(network.get_submodule(name), last.get_submodule(name).state_dict())
+
+
+class TargetTaskEstimator(PretrainedEstimator):
+    """In the second stage the network learns the labelled rows of the target alone.
+
+    Attributes
+    ----------
+    pretrain_history_ : skorch.history.History
+        What happened in each epoch of pre-training; only where there was a source.
+
+    Raises
+    ------
+    ValueError
+        Where no target row has a label, where there are neither source rows nor a module, or where
+        the training diverges: the loss or a weight is no number any more.
+    """
+
+    pretrain_epochs: int | None = PRETRAIN_EPOCHS
+    max_epochs: int | str = parameter(
+        default="auto",
+        text="""
+        Passes over the labelled target rows, and over the source where `pretrain_epochs` is None.
+        "auto" makes 100, and of few rows as many more as `min_steps` takes.
+        """,
+    )
+    batch_size: int = parameter(default=128, text="At most so many rows are in a batch.")
+
+    _transfer_tags: ClassVar[TransferTags] = TransferTags(
+        "required", unlabelled_target=False, new_classes=True, source_optional=True
+    )
 
 
 class TwoTaskEstimator(PretrainedEstimator):

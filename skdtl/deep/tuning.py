@@ -17,7 +17,7 @@ from .._parameters import parameter
 from ..base import Domain
 from .net import DeepNet
 from .network import Fold, Network, normalises
-from .stages import PretrainedEstimator
+from .stages import TargetTaskEstimator
 from .terms import Term
 
 __all__ = [
@@ -38,7 +38,7 @@ _FACTOR, _FACTOR_OF_NEW_CLASSES = 0.1, 1.0
 _ROWS_OF_STATISTICS = 1024
 
 
-class TunedEstimator(PretrainedEstimator):
+class TunedEstimator(TargetTaskEstimator):
     """A network learns the source, or is pre-trained already, and goes on with the target's labels.
 
     All is a parameter: which of its weights stay, how fast the others learn and from when on, and

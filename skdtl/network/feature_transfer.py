@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from .._constraints import Int, SequenceOf
 from .._parameters import parameter
-from ..base import Domain, TransferTags
+from ..base import Domain
 from ..deep._base import DeepTransferClassifierBase, DeepTransferRegressorBase
-from ..deep._parameters import PRETRAIN_EPOCHS
 from ..deep.net import DeepNet
 from ..deep.network import Network
-from ..deep.stages import PretrainedEstimator
+from ..deep.stages import TargetTaskEstimator
 
 __all__ = ["FeatureTransfer", "FeatureTransferRegressor"]
 
 
-class _FeatureTransferBase(PretrainedEstimator):
+class _FeatureTransferBase(TargetTaskEstimator):
     adaptation_layer_sizes: Sequence[int] = parameter(
         default=(100,),
         legal=SequenceOf(Int(1)),
@@ -27,12 +25,8 @@ class _FeatureTransferBase(PretrainedEstimator):
         """,
         kw_only=False,
     )
-    pretrain_epochs: int | None = PRETRAIN_EPOCHS
 
-    _network_params = (*PretrainedEstimator._network_params, "adaptation_layer_sizes")
-    _transfer_tags: ClassVar[TransferTags] = TransferTags(
-        "required", unlabelled_target=False, new_classes=True, source_optional=True
-    )
+    _network_params = (*TargetTaskEstimator._network_params, "adaptation_layer_sizes")
 
     def _second_network(self, network: Network, seeds) -> Network:
         network.requires_grad_(False)
@@ -62,18 +56,10 @@ class FeatureTransfer(_FeatureTransferBase, DeepTransferClassifierBase):
 
     Attributes
     ----------
-    pretrain_history_ : skorch.history.History
-        What happened in each epoch of pre-training; only where there was a source.
     source_classes_ : ndarray of shape (n_source_classes,)
         The source's classes; only where there was a source.
     classes_ : ndarray of shape (n_classes,)
         The classes: the target's where it has others than the source, else the source's.
-
-    Raises
-    ------
-    ValueError
-        Where no target row has a label, where there are neither source rows nor a module, or where
-        the training diverges: the loss or a weight is no number any more.
 
     See Also
     --------
@@ -122,17 +108,6 @@ class FeatureTransferRegressor(_FeatureTransferBase, DeepTransferRegressorBase):
     `module` no source is needed: ``fit(None, None, Xt, yt)``. Without labels in the target use
     :class:`~skdtl.DDCRegressor` or :class:`~skdtl.DANNRegressor`. Standardise the columns first
     (StandardScaler in a Pipeline).
-
-    Attributes
-    ----------
-    pretrain_history_ : skorch.history.History
-        What happened in each epoch of pre-training; only where there was a source.
-
-    Raises
-    ------
-    ValueError
-        Where no target row has a label, where there are neither source rows nor a module, or where
-        the training diverges: the loss or a weight is no number any more.
 
     See Also
     --------

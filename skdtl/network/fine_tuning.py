@@ -2,57 +2,29 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from .._parameters import parameter
-from ..base import TransferTags
 from ..deep._base import DeepTransferClassifierBase, DeepTransferRegressorBase
-from ..deep._parameters import PRETRAIN_EPOCHS
 from ..deep.tuning import TunedEstimator
 
 __all__ = ["FineTuning", "FineTuningRegressor"]
 
 
-class _FineTuningBase(TunedEstimator):
-    pretrain_epochs: int | None = PRETRAIN_EPOCHS
-    max_epochs: int | str = parameter(
-        default="auto",
-        text="""
-        Passes over the labelled target rows, and over the source where `pretrain_epochs` is None.
-        "auto" makes 100, and of few rows as many more as `min_steps` takes.
-        """,
-    )
-    batch_size: int = parameter(default=128, text="At most so many rows are in a batch.")
-
-    _transfer_tags: ClassVar[TransferTags] = TransferTags(
-        "required", unlabelled_target=False, new_classes=True, source_optional=True
-    )
-
-
-class FineTuning(_FineTuningBase, DeepTransferClassifierBase):
+class FineTuning(TunedEstimator, DeepTransferClassifierBase):
     """Pre-train a network on the source, then tune it to the labelled target rows.
 
     Use it where some target rows have labels, the more the better, and where what a network
     learns of the source is a good start for the target, even if the target has other classes.
-    With few labelled rows freeze layers or keep `backbone_lr_factor` small. Without labels in the
-    target use :class:`~skdtl.DDC` or :class:`~skdtl.DANN`. With a pre-trained `module` no source is
-    needed: ``fit(None, None, Xt, yt)``. Standardise the columns first (StandardScaler in a
-    Pipeline).
+    With few labelled rows of the source's classes compare with
+    :class:`~skdtl.DeepTransferClassifier`, which learns the rows of both domains at once and is
+    often the better. Without labels in the target use :class:`~skdtl.DDC` or :class:`~skdtl.DANN`.
+    With a pre-trained `module` no source is needed: ``fit(None, None, Xt, yt)``. Standardise the
+    columns first (StandardScaler in a Pipeline).
 
     Attributes
     ----------
-    pretrain_history_ : skorch.history.History
-        What happened in each epoch of pre-training; only where there was a source.
     source_classes_ : ndarray of shape (n_source_classes,)
         The source's classes; only where there was a source.
     classes_ : ndarray of shape (n_classes,)
         The classes: the target's where it has others than the source, else the source's.
-
-    Raises
-    ------
-    ValueError
-        Where no target row has a label, where there are neither source rows nor a module, or where
-        the training diverges: the loss or a weight is no number any more.
 
     See Also
     --------
@@ -107,26 +79,16 @@ class FineTuning(_FineTuningBase, DeepTransferClassifierBase):
     """
 
 
-class FineTuningRegressor(_FineTuningBase, DeepTransferRegressorBase):
+class FineTuningRegressor(TunedEstimator, DeepTransferRegressorBase):
     """Pre-train a regression network on the source, then tune it to the labelled target rows.
 
     Use it where some target rows have labels, the more the better, and where what a network
     learns of the source is a good start for the target.
-    With few labelled rows freeze layers or keep `backbone_lr_factor` small. Without labels in the
-    target use :class:`~skdtl.DDCRegressor` or :class:`~skdtl.DANNRegressor`. With a pre-trained
-    `module` no source is needed: ``fit(None, None, Xt, yt)``. Standardise the columns first
-    (StandardScaler in a Pipeline).
-
-    Attributes
-    ----------
-    pretrain_history_ : skorch.history.History
-        What happened in each epoch of pre-training; only where there was a source.
-
-    Raises
-    ------
-    ValueError
-        Where no target row has a label, where there are neither source rows nor a module, or where
-        the training diverges: the loss or a weight is no number any more.
+    With few labelled rows compare with :class:`~skdtl.DeepTransferRegressor`, which learns the rows
+    of both domains at once and is often the better. Without labels in the target use
+    :class:`~skdtl.DDCRegressor` or :class:`~skdtl.DANNRegressor`. With a pre-trained `module` no
+    source is needed: ``fit(None, None, Xt, yt)``. Standardise the columns first (StandardScaler in
+    a Pipeline).
 
     See Also
     --------

@@ -55,3 +55,15 @@ def test_the_other_side_is_as_it_was_and_repeated_batches_are_the_same():
     assert [len(batch.other.X) for batch in paired] == [8, 8, 9, 8, 8, 9]
     first, second = ([batch[0] for batch in paired] for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+@pytest.mark.parametrize("balanced", [False, True])
+def test_rows_in_their_own_order_come_once_whatever_a_pass_repeats(batch_size, balanced):
+    y = torch.as_tensor([0] * 20 + [1] * 3)
+    X = np.arange(23, dtype=np.float32)[:, None]
+    paired = PairedBatches((X, y), None, batch_size, (3, 4), CPU, balanced=balanced)
+    sides = list(paired.labelled.in_order())
+    assert torch.cat([side.X[:, 0] for side in sides]).tolist() == list(range(23))
+    assert torch.equal(torch.cat([side.y for side in sides]), y)
+    assert all(0 < len(side.X) == len(side.domains) <= batch_size for side in sides)

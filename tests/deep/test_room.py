@@ -129,7 +129,7 @@ def code_lines(path: Path) -> int:
 @pytest.mark.parametrize("path", METHODS, ids=lambda path: path.stem)
 def test_a_methods_file_says_no_more_than_the_method(path):
     """What is a term, a network or a way of training has a file of its own."""
-    assert 5 < code_lines(path) <= 45
+    assert 2 <= code_lines(path) <= 45
 
 
 def test_every_method_is_counted():
