@@ -57,11 +57,6 @@ def kernel_tca():
     return TCA(kernel="rbf", estimator=linear())
 
 
-def fine_tuning(seed):
-    """50 rows are one batch an epoch: 1000 epochs are 1000 steps."""
-    return FineTuning(max_epochs=1000, pretrain_epochs=100, random_state=seed)
-
-
 # (name, which target labels it is given, its floor, how to fit it). What a method gains is counted
 # from its floor: the same model without a transfer, trained on the source alone. For a network that
 # is the method itself with λ = 0.
@@ -95,7 +90,7 @@ METHODS = [
     ("DANN", "none", "DANN, λ = 0", lambda data, seed: DANN(random_state=seed).fit(*data)),
     ("DDC, λ = 0", "50", "DDC, λ = 0", lambda data, seed: DDC(0.0, random_state=seed).fit(*data)),
     ("DDC", "50", "DDC, λ = 0", lambda data, seed: DDC(random_state=seed).fit(*data)),
-    ("FineTuning", "50", "DDC, λ = 0", lambda data, seed: fine_tuning(seed).fit(*data)),
+    ("FineTuning", "50", "DDC, λ = 0", lambda data, seed: FineTuning(random_state=seed).fit(*data)),
 ]
 NOT_ADAPTED = {"SourceOnly", "PCA", "TargetOnly", "Pooled", "DDC, λ = 0", "DANN, λ = 0"}
 

@@ -86,6 +86,8 @@ def fit_candidate(estimator, X, y, codes) -> Fit:
         # Under metadata routing each step would have to ask for the codes.
         with warnings.catch_warnings(), config_context(enable_metadata_routing=False):
             warnings.simplefilter("ignore", NoTargetWarning)  # the ensemble has said so
+            # A class of one labelled row has no covariance; the other learners don't ask for one.
+            warnings.filterwarnings("ignore", "Only one sample available")
             estimator.fit(X, y, **options)
     except Exception as caught:
         error = caught

@@ -152,6 +152,19 @@ def test_with_labels_or_without_a_source_all_count_alike():
     assert_allclose(model.weights_, [1 / 2] * 2)
 
 
+def test_a_class_with_one_labelled_row_is_no_news():
+    """Of the learners, which the user has not chosen, one wants covariances of the classes."""
+    Xs, ys, Xt, yt = shifted()
+    known = np.flatnonzero(yt < 2)[:60].tolist() + np.flatnonzero(yt == 2)[:1].tolist()
+    labels = np.full(len(yt), np.nan)
+    labels[known] = yt[known]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = TransferEnsemble(random_state=0).fit(Xs, ys, Xt, labels)
+    assert not [str(warning.message) for warning in caught]
+    assert "target, gaussian" in model.candidates_["name"].tolist()
+
+
 def test_the_portfolios_vote_is_that_of_its_candidates():
     Xs, ys, Xt, yt = shifted()
     for labels in (None, some(yt, 60)):

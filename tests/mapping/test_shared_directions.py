@@ -175,3 +175,20 @@ def test_newsgroups(cls):
         for model in (SourceOnly(LogisticRegression()), cls())
     ]
     assert scores[1] - scores[0] > 0.05
+
+
+def test_two_samples_of_one_table_share_all():
+    """Chance hides some of it, which two standard errors give back in most draws."""
+    shares = []
+    for seed in range(20):
+        Xs, Xt = wide(seed)
+        X, halves = np.concatenate([Xs, Xt]), np.array_split(np.arange(180), [50, 100, 140])
+        shares.append(overlap(X @ X.T, halves[:2], halves[2:], most=30))
+    assert np.mean(np.array(shares) == 1) > 0.8
+
+
+def test_all_directions_that_hold_something_are_as_many_as_may_be(monkeypatch):
+    """Half of the rows have fewer directions than all of them: their last is no reason to stop."""
+    Xs, Xt = wide(0)
+    monkeypatch.setattr(_shared_directions, "overlap", lambda *args: 1 - 1e-9)
+    assert shared_directions(FeatureSpace((Xs, Xt)), len(Xs), 500) == 500

@@ -13,7 +13,9 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from skdtl import NoTargetWarning, NovelClassDiscovery, stack
 from skdtl.deep import LeNet
+from skdtl.network import _clustering
 from skdtl.network._clustering import (
+    centers_of_classes,
     class_means,
     directions,
     silhouettes,
@@ -129,6 +131,54 @@ def test_silhouettes_are_scikit_learns_and_there_may_be_none():
     found = silhouettes(rows, [centers, rows[:1], rows], seed=0)
     nearest = (rows @ centers.T).argmax(axis=1)
     assert_allclose(found, [silhouette_score(rows, nearest, metric="cosine"), -1, -1])
+
+
+def test_the_silhouette_looks_at_a_part_of_many_rows(monkeypatch):
+    monkeypatch.setattr(_clustering, "_ROWS_OF_SILHOUETTE", 30)
+    rows = directions(np.random.default_rng(0).normal(size=(60, 3)))
+    found = []
+    for seed in (0, 1):
+        part = rows[np.random.RandomState(seed).permutation(60)[:30]]
+        nearest = (part @ rows[:4].T).argmax(axis=1)
+        expected = silhouette_score(part, nearest, metric="cosine")
+        found += silhouettes(rows, [rows[:4]], seed=seed).tolist()
+        assert found[-1] == pytest.approx(expected)
+    assert found[0] != found[1]
+
+
+def test_known_centres_are_means_of_directions_whatever_the_rows_lengths():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(80, 3)) * rng.lognormal(sigma=2, size=(80, 1)) + [9, 0, 0]
+    y = np.repeat([0, 1], 40)
+    features[y == 1] *= -1
+    W = whitening(features, y, 0.3)
+    # All target rows are of class 0, so that the centre of class 1 stays where it began.
+    far = rng.normal(size=(10, 3)) + [50, 0, 0]
+    _, rows, (centers,) = centers_of_classes(features, y, far, [0], 0.3, 1, 0)
+    assert ((rows @ centers.T).argmax(axis=1) == 0).all()
+    assert_allclose(centers[1], directions(directions(features @ W)[y == 1].mean(0)[None])[0])
+
+
+def test_novel_clusters_hang_on_the_seed():
+    rng = np.random.default_rng(0)
+    features, y = rng.normal(size=(90, 3)), np.arange(90) % 2
+    found = [
+        centers_of_classes(features, y, features, [4, 4], 0.1, 1, seed)[2] for seed in range(3)
+    ]
+    for first, second in found:  # the beginnings are alike for all numbers
+        assert_array_equal(first, second)
+    assert not np.allclose(found[0][0], found[1][0]) or not np.allclose(found[0][0], found[2][0])
+    Xs, ys, Xt, _ = two_domains()
+    models = [
+        NovelClassDiscovery(4, n_init=1, random_state=seed, **{**SMALL, "lr": 1e-30})
+        for seed in range(2)
+    ]
+    same_network = models[0].fit(Xs, ys, Xt)._seeds()
+    labels = []
+    for seed in (same_network, {**same_network, "target": 123}):
+        models[0]._seeds = lambda random_state=None, seed=seed: seed
+        labels.append(models[0].fit(Xs, ys, Xt).net_.module_.head.weight.detach().numpy())
+    assert not np.allclose(*labels)
 
 
 def test_means_and_directions():
