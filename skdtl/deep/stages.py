@@ -36,7 +36,10 @@ class PretrainedEstimator(DeepTransferEstimator):
         2; 1 where there was no target, so that the network is that of the first stage.
     """
 
-    _network_attributes = (*DeepTransferEstimator._network_attributes, "n_stages_")
+    _network_attributes: ClassVar[tuple[str, ...]] = (
+        *DeepTransferEstimator._network_attributes,
+        "n_stages_",
+    )
 
     def _fit(self, source: Domain, target: Domain) -> None:
         if not len(source) and self.module is None:

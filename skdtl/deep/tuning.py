@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from .._parameters import parameter
 from ..base import Domain
 from .net import DeepNet
 from .network import Fold, Network, normalises
+from .regularizers import L2SP
 from .stages import TargetTaskEstimator
 from .terms import Term
 
@@ -34,6 +35,10 @@ __all__ = [
 # farther to go.
 _FACTOR, _FACTOR_OF_NEW_CLASSES = 0.1, 1.0
 
+# The pull to the weights where tuning began counts like so many labelled rows: as much as a new
+# network's penalty on weights, which draws to zero and where rows are few to no more than 0.01.
+_PULL = 3.0
+
 # Batch normalisation's statistics are estimated on batches of so many rows, at most.
 _ROWS_OF_STATISTICS = 1024
 
@@ -43,6 +48,11 @@ class TunedEstimator(TargetTaskEstimator):
 
     All is a parameter: which of its weights stay, how fast the others learn and from when on, and
     what is added to the loss.
+
+    Attributes
+    ----------
+    pull_ : float
+        The weight of the L2SP that ``terms="auto"`` has chosen; 0 where there is none.
     """
 
     n_frozen_layers: int = parameter(
@@ -95,18 +105,27 @@ class TunedEstimator(TargetTaskEstimator):
         (AdaBN), and then leaves them.
         """,
     )
-    terms: Sequence[Term] = parameter(
-        default=(),
-        legal=SequenceOf(Instance(Term)),
-        type="sequence of Term",
+    terms: Sequence[Term] | str = parameter(
+        default="auto",
+        legal=(OneOf("auto"), SequenceOf(Instance(Term))),
+        type='"auto" or sequence of Term',
         text="""
         What is added to the loss in tuning, such as ``[L2SP(0.01)]``; the fit works on copies.
         :class:`~skdtl.deep.L2SP`, :class:`~skdtl.deep.BSS`, :class:`~skdtl.deep.DELTA` and
-        :class:`~skdtl.deep.CoTuning` are made for it.
+        :class:`~skdtl.deep.CoTuning` are made for it. "auto" is an L2SP whose weight is 3 divided
+        by the number of labelled target rows, so that few of them don't undo what many source rows
+        have taught; nothing where the head is new. () is never anything.
         """,
     )
 
+    _network_attributes: ClassVar[tuple[str, ...]] = (
+        *TargetTaskEstimator._network_attributes,
+        "pull_",
+    )
+
     def _terms(self) -> Sequence[Term]:
+        if isinstance(self.terms, str):
+            return [L2SP(self.pull_)] if self.pull_ else ()
         return self.terms
 
     def _first_network(self, rows: Domain, seeds) -> Network:
@@ -129,6 +148,8 @@ class TunedEstimator(TargetTaskEstimator):
         if self.batch_norm_statistics == "target":
             estimate_statistics(network, target.X)
         network.keeps_statistics = self.batch_norm_statistics != "update"
+        automatic = isinstance(self.terms, str) and network.learnt_head
+        self.pull_ = _PULL / int(target.labelled.sum()) if automatic else 0.0
         callbacks = [] if self.unfreeze_every is None else [GradualUnfreezing(self.unfreeze_every)]
         rates = self._rates(network)
         return self._train_on_target(network, target, seeds, callbacks, **rates)

@@ -49,7 +49,8 @@ class FeatureTransfer(_FeatureTransferBase, DeepTransferClassifierBase):
     labelled target rows. Use it where few target rows have labels and the source is large, or the
     module good: there is less to learn than in :class:`~skdtl.FineTuning`, so that less can be
     fitted to chance, and a pass over the target costs less. Don't where the target needs features
-    that the source had no use for: frozen layers can't find them. The target may have other
+    that the source had no use for: frozen layers can't find them. Nor where labels mean the same
+    in both domains: what the old output layer has learnt is thrown away. The target may have other
     classes than the source. With a pre-trained `module` no source is needed:
     ``fit(None, None, Xt, yt)``. Without labels in the target use :class:`~skdtl.DDC` or
     :class:`~skdtl.DANN`. Standardise the columns first (StandardScaler in a Pipeline).
@@ -104,10 +105,11 @@ class FeatureTransferRegressor(_FeatureTransferBase, DeepTransferRegressorBase):
     labelled target rows. Use it where few target rows have labels and the source is large, or the
     module good: there is less to learn than in :class:`~skdtl.FineTuningRegressor`, so that less
     can be fitted to chance, and a pass over the target costs less. Don't where the target needs
-    features that the source had no use for: frozen layers can't find them. With a pre-trained
-    `module` no source is needed: ``fit(None, None, Xt, yt)``. Without labels in the target use
-    :class:`~skdtl.DDCRegressor` or :class:`~skdtl.DANNRegressor`. Standardise the columns first
-    (StandardScaler in a Pipeline).
+    features that the source had no use for: frozen layers can't find them. Nor where labels mean
+    the same in both domains: what the old output layer has learnt is thrown away. With a
+    pre-trained `module` no source is needed: ``fit(None, None, Xt, yt)``. Without labels in the
+    target use :class:`~skdtl.DDCRegressor` or :class:`~skdtl.DANNRegressor`. Standardise the
+    columns first (StandardScaler in a Pipeline).
 
     See Also
     --------

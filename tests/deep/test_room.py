@@ -195,7 +195,7 @@ def test_fine_tuning_stays_near_the_pretrained_weights():
         for alpha in (0.0, 1.0, 10.0)
     )
     assert distance(far, start) > 2 * distance(near, start) > 20 * distance(nearer, start) > 0
-    plain = FineTuning(**options).fit(Xs, ys, Xt, 1 - yt)
+    plain = FineTuning(terms=(), **options).fit(Xs, ys, Xt, 1 - yt)
     assert same_weights(plain, far)
     for model in (far, near, nearer):  # the epoch's first value is 0: it began there
         values = model.history_[:, "distance"]

@@ -190,7 +190,7 @@ def test_fine_tuning_calls_its_terms_in_the_second_stage(with_source):
         assert torch.equal(step.labelled.rows.unique(dim=0), known)
     if with_source:
         assert "spied" not in model.pretrain_history_[-1]
-    plain = FineTuning(module=module, **SMALL).fit(*source, Xt, some)
+    plain = FineTuning(module=module, terms=(), **SMALL).fit(*source, Xt, some)
     assert same_weights(model, plain)  # a constant has no gradient
     assert model.loss_curve_ == pytest.approx([loss + 0.5 for loss in plain.loss_curve_])
 

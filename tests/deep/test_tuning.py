@@ -14,6 +14,7 @@ from torch import nn
 
 from skdtl import FineTuning, FineTuningRegressor
 from skdtl.deep import (
+    L2SP,
     ClassHead,
     LeNet,
     Network,
@@ -26,7 +27,7 @@ from skdtl.deep import (
 from skdtl.deep.pretrained import DIGITS_LENET, DIGITS_LENET_FILE
 from skdtl.deep.tuning import estimate_statistics, layer_rates, matching_weights
 
-from ..deep_common import SMALL
+from ..deep_common import SMALL, same_weights
 from ..shifts import two_domains
 
 TWO = {**SMALL, "hidden_layer_sizes": (8, 6), "lr": 0.01}
@@ -189,6 +190,67 @@ def test_the_slanted_triangle_is_ulmfits():
     model = FineTuning(lr_schedule=triangle, **TWO).fit(Xs, ys, Xt, yt)
     steps = model.net_.clock_.n_steps
     np.testing.assert_allclose(rates_of(model)[-1], 0.01 * triangle((steps - 1) / steps))
+
+
+# -- the pull to what was learnt -------------------------------------------------------------------
+
+
+def test_few_labels_are_drawn_to_what_was_learnt_the_more_the_fewer_they_are():
+    Xs, ys, Xt, yt = two_domains()
+    few = np.where(np.arange(60) < 12, yt, np.nan)
+    for cls, labels, of_source in (
+        (FineTuning, few, ys),
+        (FineTuningRegressor, np.where(np.isnan(few), np.nan, Xt[:, 0]), Xs[:, 0]),
+    ):
+        model = cls(**TWO).fit(Xs, of_source, Xt, labels)
+        assert model.pull_ == 3 / 12
+        same = cls(terms=[L2SP(3 / 12)], **TWO).fit(Xs, of_source, Xt, labels)
+        assert same_weights(model, same) and same.pull_ == 0
+        assert not same_weights(model, cls(terms=(), **TWO).fit(Xs, of_source, Xt, labels))
+    held_out = FineTuning(validation_fraction=0.25, **TWO).fit(Xs, ys, Xt, few)
+    assert held_out.pull_ == 3 / 9  # of the rows that it learns from
+
+
+def test_a_new_head_is_not_drawn_anywhere():
+    Xs, ys, Xt, yt = two_domains()
+    module = named_module()
+    for source, labels in (((Xs, ys), yt + 5), ((None, None), yt)):
+        model = FineTuning(module=module, **TWO).fit(*source, Xt, labels)
+        assert model.pull_ == 0
+        assert same_weights(
+            model, FineTuning(module=module, terms=(), **TWO).fit(*source, Xt, labels)
+        )
+
+
+def test_the_pull_is_saved(tmp_path):
+    Xs, ys, Xt, yt = two_domains()
+    for target in ((Xt, yt), (Xt, yt + 5)):
+        model = FineTuning(**TWO).fit(Xs, ys, *target)
+        model.save_weights(tmp_path / "w.safetensors")
+        again = FineTuning(**TWO).load_weights(tmp_path / "w.safetensors")
+        assert again.pull_ == model.pull_
+        np.testing.assert_array_equal(again.predict_proba(Xt), model.predict_proba(Xt))
+
+
+def test_a_source_is_not_forgotten_where_nothing_has_moved():
+    """Ten classes, two labelled rows of each: what 900 rows have taught is worth more."""
+    X, y = load_digits(return_X_y=True)
+    gains = []
+    for seed in range(2):
+        rows = np.random.default_rng(seed).permutation(len(y))
+        source, target = rows[:900], rows[900:]
+        few = np.concatenate([target[y[target] == digit][:2] for digit in range(10)])
+        data = X[source] / 16, y[source], X[few] / 16, y[few]
+        rest = np.setdiff1d(target, few)
+        scores = {}
+        for name, terms in (("auto", "auto"), ("none", ())):
+            model = FineTuning(terms=terms, random_state=seed).fit(*data)
+            scores[name] = model.score(X[rest] / 16, y[rest])
+        with pytest.warns(UserWarning, match="without a target"):
+            alone = FineTuning(random_state=seed).fit(*data[:2])
+        gains.append([score - alone.score(X[rest] / 16, y[rest]) for score in scores.values()])
+    auto, none = np.mean(gains, axis=0)
+    assert auto > -0.02 and none < -0.08
 
 
 # -- batch normalisation -------------------------------------------------------------------------
