@@ -28,8 +28,9 @@ Gain over fine-tuning without terms, to which one thing is added in each row, me
   target's labels alone by 10 points for a LeNet that was trained before and by 14 and 17 on
   reviews, with 50 of each by a point in the mean. From MNIST to USPS it is below them.
 * The pull to where tuning began (``terms="auto"``, of which "without terms" has none) gains 5 to 10
-  points on reviews with one label of each class and 7 on spectra, and costs up to 5 between MNIST
-  and USPS, where much has moved. It is there for tables on which little has: see Notes of the class.
+  points on reviews with one label of each class and 13 on spectra with five labels, and costs up to
+  5 between MNIST and USPS, where much has moved. It is there for tables on which little has: see
+  Notes of the class.
 * Other classes: features that a small source taught for five digits are no better than none for
   the five others. Fine-tuning has what the target's labels alone have, and frozen layers lose 10
   to 30 points.

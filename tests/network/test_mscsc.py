@@ -449,6 +449,23 @@ def test_threads_change_no_bit_and_single_precision_stays(images):
     assert_allclose(single.objectives_, one.objectives_, rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "max_samples, n_learnt", [(10, [10, 10]), (25, [25, 20]), (None, [40, 20])]
+)
+def test_no_more_images_are_learnt_from_than_asked_for(images, monkeypatch, max_samples, n_learnt):
+    seen, learnt = [], mscsc.learnt_filters
+
+    def watched(given, *args, **options):
+        seen.append(given)
+        return learnt(given, *args, **options)
+
+    monkeypatch.setattr(mscsc, "learnt_filters", watched)
+    Xs, _, Xt, _ = images
+    make(max_samples=max_samples, fine_tune=True).fit(Xs, None, Xt)
+    assert [len(given) for given in seen] == n_learnt
+    assert all(len(np.unique(given, axis=0)) == len(given) for given in seen)
+
+
 def test_max_samples_draws_images(images):
     Xs, _, Xt, _ = images
     few, all_ = (make(max_samples=n).fit(Xs, None, Xt) for n in (10, None))
